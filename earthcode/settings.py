@@ -1,0 +1,256 @@
+"""Settings. Each one that differs between installations comes from the environment; docs/settings.md lists them.
+
+The defaults are those of the demo on one machine (``make demo``): replace ``DATABASE_URL``, ``CELERY_BROKER_URL`` and the
+``OIDC_*`` settings one by one and the embedded parts fall away. ``earthcode/checks.py`` explains a wrong setting.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from csp.constants import NONE, SELF
+
+env = environ.Env()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+#: Everything a running site writes on one machine: git ignores it.
+LOCAL_DIR = Path(env.str("LOCAL_DIR", default=str(BASE_DIR / ".local")))
+
+# --- the site --------------------------------------------------------------------------------------------------------
+
+DEBUG = env.bool("DEBUG", default=False)
+SITE_URL = env.str("SITE_URL", default="http://127.0.0.1:8000").rstrip("/")
+SITE_HOST = urlsplit(SITE_URL).hostname or ""
+HTTPS = SITE_URL.startswith("https://")
+#: The default serves the demo on loopback only; a check refuses it for any other SITE_URL.
+INSECURE_SECRET_KEY = "demonstration-only-" + "0123456789abcdef" * 3
+SECRET_KEY = env.str("SECRET_KEY", default=INSECURE_SECRET_KEY)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[SITE_HOST])
+CSRF_TRUSTED_ORIGINS = [SITE_URL]
+
+ROOT_URLCONF = "earthcode.urls"
+WSGI_APPLICATION = "earthcode.wsgi.application"
+ASGI_APPLICATION = "earthcode.asgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+INSTALLED_APPS = [
+    "earthcode.demo",
+    "earthcode.web",
+    "earthcode.api",
+    "earthcode.settlement",
+    "earthcode.provisioning",
+    "earthcode.sponsorship",
+    "earthcode.catalogue",
+    "earthcode.identity",
+    "earthcode.ledger",
+    "earthcode.notifications",
+    "earthcode.audit",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "django.forms",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "csp",
+    "django_htmx",
+    "drf_spectacular",
+    "mozilla_django_oidc",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "earthcode.web.context.chrome",
+            ],
+            "builtins": ["django.templatetags.static", "earthcode.web.templatetags.nor"],
+        },
+    },
+]
+FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+DATABASES = {
+    "default": {
+        **env.db_url("DATABASE_URL", default="postgres://earthcode@127.0.0.1:54329/earthcode"),
+        "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
+        "CONN_HEALTH_CHECKS": True,
+        # Tests of several people on one machine need databases of their own.
+        "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default="test_earthcode")},
+    }
+}
+
+# --- work in the background ------------------------------------------------------------------------------------------
+
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
+if CELERY_BROKER_URL.startswith("filesystem://"):
+    _queue = LOCAL_DIR / "queue"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_queue),
+        "data_folder_out": str(_queue),
+        "control_folder": str(_queue / "control"),
+        "polling_interval": 0.2,
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(LOCAL_DIR / "celerybeat-schedule")
+#: Every queue is also emptied by the clock, so that a lost wake-up only delays.
+CELERY_BEAT_SCHEDULE = {
+    "run operations": {"task": "provisioning.run_operations", "schedule": timedelta(seconds=5)},
+    "send messages": {"task": "notifications.send_messages", "schedule": timedelta(seconds=5)},
+}
+
+# --- people ----------------------------------------------------------------------------------------------------------
+
+AUTH_USER_MODEL = "identity.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+LOGIN_URL = "/accounts/oidc/earthcode/login/"
+LOGIN_REDIRECT_URL = "/home/"
+LOGOUT_REDIRECT_URL = "/"
+
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="http://127.0.0.1:9000/o")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="nor-web")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="nor-web-demonstration-secret")
+OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email", "groups"])
+#: The audience that access tokens for our API must name.
+OIDC_API_AUDIENCE = env.str("OIDC_API_AUDIENCE", default="nor-api")
+#: Claim path → value → role. ``{organisation}`` stands for the slug of the provider a role is for.
+OIDC_ROLE_CLAIMS = env.json(
+    "OIDC_ROLE_CLAIMS",
+    default={
+        claim: {
+            "nor-esa-managers": "esa_manager",
+            "nor-technical-officers": "technical_officer",
+            "nor-reviewers": "reviewer",
+            "nor-auditors": "auditor",
+            "nor-provider-{organisation}": "provider_administrator",
+        }
+        for claim in ("groups", "realm_access.roles", "eduperson_entitlement")
+    },
+)
+
+SESSION_COOKIE_NAME = "nor_session"
+SESSION_COOKIE_SECURE = HTTPS
+CSRF_COOKIE_NAME = "nor_csrf"
+CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_AGE = 12 * 60 * 60
+
+# --- the API ---------------------------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["earthcode.api.authentication.BearerAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_PAGINATION_CLASS": "earthcode.api.pagination.Pages",
+    "EXCEPTION_HANDLER": "earthcode.api.errors.problem",
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Network of Resources API",
+    "VERSION": "1",
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- platforms -------------------------------------------------------------------------------------------------------
+
+#: Kind → class. A platform names its kind; its secrets are named, not stored (``CONNECTOR_SECRET_<NAME>``).
+CONNECTORS = {
+    "jupyterhub": "earthcode.connectors.jupyterhub.JupyterHub",
+    "simulated": "earthcode.connectors.simulated.Simulated",
+}
+#: How long a worker may hold an operation before another may take it.
+OPERATION_LEASE_S = env.int("OPERATION_LEASE_S", default=120)
+
+# --- messages --------------------------------------------------------------------------------------------------------
+
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"nor@{SITE_HOST}")
+EMAIL_TIMEOUT = 20
+
+# --- pages -----------------------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = LOCAL_DIR / "static"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en"
+USE_THOUSAND_SEPARATOR = True
+FORMAT_MODULE_PATH = ["earthcode.web.formats"]
+
+_issuer = urlsplit(OIDC_ISSUER)
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        # Signing out posts here and is sent on to the single sign-on; browsers apply form-action to that step too.
+        "form-action": [SELF, f"{_issuer.scheme}://{_issuer.netloc}"],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+        "object-src": [NONE],
+    }
+}
+SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
+SECURE_HSTS_PRELOAD = HTTPS
+SECURE_SSL_REDIRECT = HTTPS
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.bool("BEHIND_PROXY", default=False) else None
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+}

@@ -1,0 +1,53 @@
+"""Gives the tests a PostgreSQL server before Django reads its settings.
+
+With ``DATABASE_URL`` set, that server is used. Without it, one is started from the wheel in ``.local/tests`` (kept between
+runs, so only the first pays for it) on a free port, with durability off: tests that are about durability start their own.
+"""
+
+import atexit
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parent.parent / ".local" / "tests"
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _start() -> None:
+    from earthcode.demo.postgres import Server
+
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    # One run at a time uses a data folder; a second run at the same time takes the next.
+    for number in range(16):
+        lock = (FOLDER / f"postgres-{number}.lock").open("w")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.close()
+            continue
+        break
+    else:
+        pytest.exit("sixteen test runs are using this checkout already", returncode=3)
+    options = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=256MB")
+    server = Server(FOLDER / f"postgres-{number}", _free_port(), options)
+    server.start()
+    os.environ["DATABASE_URL"] = server.url()
+    server.create_database()
+
+    def stop() -> None:
+        server.stop()
+        lock.close()
+
+    atexit.register(stop)
+
+
+if "DATABASE_URL" not in os.environ:
+    _start()

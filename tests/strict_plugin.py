@@ -1,0 +1,43 @@
+"""In CI a skipped test is a failure, and so is a suite that did not run at all.
+
+A suite that quietly skips because a browser or a server is missing looks green and proves nothing. ``CI=true`` turns this
+on; ``REQUIRED_SUITES`` names the marks of which at least one test must have run.
+"""
+
+import os
+from collections import Counter
+
+import pytest
+
+_ran: Counter[str] = Counter()
+_skipped: list[str] = []
+
+
+def _strict() -> bool:
+    return os.environ.get("CI", "").lower() in ("1", "true", "yes")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skipped.append(report.nodeid)
+    elif report.when == "call":
+        _ran.update(name for name in ("platform", "browser", "slow") if name in report.keywords)
+
+
+def _missing() -> list[str]:
+    return [name for name in os.environ.get("REQUIRED_SUITES", "").split() if not _ran[name]]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if _strict() and session.exitstatus == pytest.ExitCode.OK and (_skipped or _missing()):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if not _strict():
+        return
+    for nodeid in _skipped:
+        terminalreporter.write_line(f"SKIPPED, which fails here: {nodeid}", red=True)
+    for name in _missing():
+        terminalreporter.write_line(f"NOT RUN, which fails here: no test marked {name}", red=True)
