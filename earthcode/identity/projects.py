@@ -1,0 +1,83 @@
+"""Projects and their people."""
+
+from datetime import datetime
+
+from django.db import connection, transaction
+from django.utils.text import slugify
+
+from earthcode.audit import actions as audit
+from earthcode.identity.models import Membership, Organisation, Project, User
+from earthcode.identity.roles import Permission, ProjectRole
+from earthcode.lib.errors import InvalidInput, NotPermitted
+
+
+@transaction.atomic
+def create_project(
+    *,
+    title: str,
+    summary: str = "",
+    organisation: Organisation | None = None,
+    technical_officer: User | None = None,
+    by: User,
+    at: datetime,
+) -> Project:
+    """A new project, led by whoever creates it. A project with a Technical Officer is an ESA-funded one."""
+    title = title.strip()
+    if not title:
+        raise InvalidInput("Give the project a title.", field="title")
+    if not by.may(Permission.PROJECT_CREATE):
+        raise NotPermitted("Your account cannot create projects.")
+    project = Project.objects.create(
+        slug=_free_slug(title),
+        title=title,
+        summary=summary.strip(),
+        organisation=organisation or by.organisation,
+        esa_funded=technical_officer is not None,
+        technical_officer=technical_officer,
+        created_at=at,
+    )
+    Membership.objects.create(project=project, user=by, role=ProjectRole.PI, since=at)
+    by.__dict__.pop("grants", None)
+    audit.record("project.create", by=by, about=project, at=at, data={"title": title})
+    return project
+
+
+@transaction.atomic
+def add_member(project: Project, *, user: User, by: User, at: datetime) -> Membership:
+    """Add a person to the project; adding a member again changes nothing."""
+    _require_management(project, by)
+    membership, added = Membership.objects.get_or_create(
+        project=project, user=user, defaults={"role": ProjectRole.MEMBER, "since": at}
+    )
+    if added:
+        audit.record("project.add_member", by=by, about=project, at=at, data={"user": user.audit_id, "name": str(user)})
+    return membership
+
+
+@transaction.atomic
+def remove_member(project: Project, *, user: User, by: User, at: datetime) -> None:
+    """Take a person out of the project; the principal investigator stays. Removing a stranger changes nothing."""
+    _require_management(project, by)
+    membership = Membership.objects.filter(project=project, user=user).first()
+    if membership is None:
+        return
+    if membership.role == ProjectRole.PI:
+        raise InvalidInput("A project keeps its principal investigator.", field="user")
+    membership.delete()
+    audit.record("project.remove_member", by=by, about=project, at=at, data={"user": user.audit_id, "name": str(user)})
+
+
+def _require_management(project: Project, by: User) -> None:
+    if not by.may(Permission.PROJECT_MANAGE, project):
+        raise NotPermitted("Only the principal investigator changes who is in the project.")
+
+
+def _free_slug(title: str) -> str:
+    base = slugify(title)[:70].strip("-") or "project"
+    # Two projects of one title at the same moment would find the same slug free.
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('identity_project_slug'))")
+    taken = set(Project.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    if base not in taken:
+        return base
+    return next(slug for number in range(2, len(taken) + 3) if (slug := f"{base}-{number}") not in taken)

@@ -1,0 +1,343 @@
+"""Every write of this app: filling in a request, sending it, deciding on it.
+
+Each action is one transaction, checks who asks, and does everything or raises a ``Refused`` and changes nothing.
+"""
+
+import uuid
+from datetime import date, datetime, timedelta
+
+from django.db import connection, transaction
+
+from earthcode.audit import actions as audit
+from earthcode.catalogue import queries as catalogue
+from earthcode.catalogue.models import Plan
+from earthcode.catalogue.pricing import CannotPrice, Workload
+from earthcode.identity.models import Project, User
+from earthcode.identity.roles import Permission
+from earthcode.ledger import actions as ledger
+from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
+from earthcode.lib.money import as_text
+from earthcode.sponsorship import checks, messages
+from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
+from earthcode.sponsorship.models import (
+    Award,
+    Check,
+    Decision,
+    DecisionKind,
+    Endorsement,
+    RequestLine,
+    RequestStatus,
+    ResourceRequest,
+)
+from earthcode.sponsorship.workdays import working_days_after
+
+#: Names our own idempotency keys: the same decision always has the same key.
+_KEYS = uuid.UUID("5a1d0f4e-8f0e-4f53-9a5b-6f5d0c6b2b11")
+
+
+class NotEditable(Refused):
+    """The request is no draft of one's own any more."""
+
+    code = "not_editable"
+
+
+class PriceUnknown(Refused):
+    """A plan whose price for this workload is not known cannot be asked for: there is no amount to decide on."""
+
+    code = "price_unknown"
+
+
+class Incomplete(Refused):
+    """Tasks of the hub are open; ``missing`` names them."""
+
+    code = "incomplete_request"
+
+    def __init__(self, missing: list[checks.Missing]) -> None:
+        super().__init__(" ".join(each.sentence for each in missing), field=missing[0].task)
+        self.missing = missing
+
+
+class NoOpenCall(Refused):
+    """No call takes requests on this day."""
+
+    code = "no_open_call"
+
+
+# --- filling in ------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def start(*, title: str, project: Project | None = None, by: User, at: datetime) -> ResourceRequest:
+    """A new draft. It has its reference from the start, so that people can talk about it."""
+    if project is not None and not by.may(Permission.REQUEST_EDIT, project):
+        raise NotPermitted("You are not in this project.", field="project")
+    resource_request = ResourceRequest.objects.create(
+        reference=_next_reference(at.date()),
+        title=_title(title),
+        project=project,
+        created_by=by,
+        created_at=at,
+        saved_at=at,
+        status_since=at,
+    )
+    audit.record("resource_request.start", by=by, about=resource_request, at=at)
+    return resource_request
+
+
+@transaction.atomic
+def save_project(resource_request: ResourceRequest, *, title: str, project: Project, by: User, at: datetime) -> None:
+    """Task "Project and team"."""
+    _lock_for_editing(resource_request, by)
+    if not by.may(Permission.REQUEST_EDIT, project):
+        raise NotPermitted("You are not in this project.", field="project")
+    resource_request.title, resource_request.project = _title(title), project
+    _saved(resource_request, "project", by=by, at=at, fields=["title", "project"])
+
+
+@transaction.atomic
+def save_line(resource_request: ResourceRequest, *, plan: Plan, workload: Workload, by: User, at: datetime) -> RequestLine:
+    """Task "Platforms and cost": ask for this plan, priced for this workload at today's rates; replaces an earlier line of the plan."""
+    _lock_for_editing(resource_request, by)
+    if not (plan.is_listed and plan.offering.is_listed):
+        raise InvalidInput(f"{plan} is no longer offered.", field="plan")
+    quote = catalogue.quote_plan(plan, workload, on=at.date())
+    if isinstance(quote, CannotPrice):
+        raise PriceUnknown(f"{plan} cannot be priced for this workload: {' '.join(quote.reasons)}", field="plan")
+    if quote.total <= 0:
+        raise PriceUnknown(f"{plan} costs nothing for this workload, so there is nothing to sponsor.", field="plan")
+    line, _ = RequestLine.objects.update_or_create(
+        resource_request=resource_request,
+        plan=plan,
+        defaults={
+            "months": workload.months,
+            "workload": workload.as_json(),
+            "quote": quote.as_json(),
+            "amount": quote.total,
+            "quoted_at": at,
+        },
+    )
+    _saved(resource_request, "line", by=by, at=at, data={"plan": str(plan), "amount": quote.total})
+    return line
+
+
+@transaction.atomic
+def remove_line(resource_request: ResourceRequest, *, line: RequestLine, by: User, at: datetime) -> None:
+    """Take a plan out of the request; taking it out twice changes nothing."""
+    _lock_for_editing(resource_request, by)
+    removed, _ = RequestLine.objects.filter(pk=line.pk, resource_request=resource_request).delete()
+    if removed:
+        _saved(resource_request, "line_removed", by=by, at=at, data={"plan": str(line.plan)})
+
+
+@transaction.atomic
+def save_period(resource_request: ResourceRequest, *, starts_on: date, by: User, at: datetime) -> None:
+    """When the work starts; each line says for how many months."""
+    _lock_for_editing(resource_request, by)
+    if starts_on < at.date():
+        raise InvalidInput("The work cannot start in the past.", field="starts_on")
+    if starts_on > at.date() + timedelta(days=366):
+        raise InvalidInput("The work has to start within a year.", field="starts_on")
+    resource_request.starts_on = starts_on
+    _saved(resource_request, "period", by=by, at=at, fields=["starts_on"])
+
+
+@transaction.atomic
+def save_case(resource_request: ResourceRequest, *, science_case: str, by: User, at: datetime) -> None:
+    """Task "Science case", in Markdown."""
+    _lock_for_editing(resource_request, by)
+    resource_request.science_case = science_case.strip()
+    _saved(resource_request, "case", by=by, at=at, fields=["science_case"])
+
+
+@transaction.atomic
+def save_declarations(
+    resource_request: ResourceRequest,
+    *,
+    non_commercial: bool,
+    no_provider_tie: bool,
+    will_publish: bool,
+    by: User,
+    at: datetime,
+) -> None:
+    """Task "Check and send": what the applicant declares."""
+    _lock_for_editing(resource_request, by)
+    resource_request.non_commercial = non_commercial
+    resource_request.no_provider_tie = no_provider_tie
+    resource_request.will_publish = will_publish
+    fields = ["non_commercial", "no_provider_tie", "will_publish"]
+    _saved(resource_request, "declarations", by=by, at=at, fields=fields)
+
+
+# --- sending ---------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer: str = "") -> None:
+    """Send the request to the call that fits, with the checks' findings and the credits computed from the frozen quotes.
+
+    ``answer`` is the applicant's reply where the manager asked a question.
+    """
+    _lock(resource_request)
+    if missing := checks.missing_from(resource_request):
+        raise Incomplete(missing)
+    call = checks.call_for(resource_request, on=at.date())
+    if call is None:
+        raise NoOpenCall("No call takes requests at the moment.")
+    if resource_request.starts_on is not None and resource_request.starts_on < at.date():
+        raise InvalidInput("The start has passed since you filled it in; choose a new one.", field="period")
+    amount = sum(line.amount for line in resource_request.lines.all())
+    RESOURCE_REQUEST.advance(
+        resource_request,
+        "submit",
+        by=by,
+        at=at,
+        data={"call": call.slug, "amount": amount, "answer": answer},
+        call=call,
+        amount=amount,
+        submitted_by=by,
+        submitted_at=at,
+        decide_by=working_days_after(at.date(), call.decision_working_days),
+    )
+    resource_request.checks.all().delete()
+    Check.objects.bulk_create(
+        Check(
+            resource_request=resource_request,
+            code=finding.code,
+            outcome=finding.outcome,
+            sentence=finding.sentence,
+            at=at,
+        )
+        for finding in checks.findings_for(resource_request, call, on=at.date())
+    )
+    messages.sent(resource_request, at=at)
+
+
+@transaction.atomic
+def withdraw(resource_request: ResourceRequest, *, by: User, at: datetime) -> None:
+    """The applicant takes the request back. It stays readable."""
+    RESOURCE_REQUEST.advance(resource_request, "withdraw", by=by, at=at)
+
+
+# --- deciding --------------------------------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def endorse(resource_request: ResourceRequest, *, note: str = "", by: User, at: datetime) -> Endorsement:
+    """The Technical Officer's word that the request has their support."""
+    RESOURCE_REQUEST.advance(resource_request, "endorse", by=by, at=at, data={"note": note})
+    return Endorsement.objects.create(resource_request=resource_request, by=by, note=note.strip(), at=at)
+
+
+@transaction.atomic
+def approve(resource_request: ResourceRequest, *, reason: str, by: User, at: datetime) -> Award:
+    """Grant the request in full: its credits move from the call to a new award.
+
+    The pages call ``provisioning.actions.grant``, which approves and places an allocation for each line in one transaction.
+    """
+    RESOURCE_REQUEST.advance(resource_request, "approve", by=by, at=at, data={"reason": reason})
+    call, project, starts_on = resource_request.call, resource_request.project, resource_request.starts_on
+    assert call is not None and project is not None and starts_on is not None  # noqa: PT018  # a sent request is complete
+    decision = _decide(resource_request, DecisionKind.APPROVE, reason, amount=resource_request.amount, by=by, at=at)
+    starts_on = max(starts_on, at.date())
+    award = Award.objects.create(
+        reference=resource_request.reference,
+        resource_request=resource_request,
+        project=project,
+        call=call,
+        amount=resource_request.amount,
+        starts_on=starts_on,
+        ends_on=months_after(starts_on, max(line.months for line in resource_request.lines.all())),
+        created_at=at,
+    )
+    ledger.award(
+        call.slug, award.reference, award.amount, key=uuid.uuid5(_KEYS, f"award:{award.reference}"), by=by, at=at
+    )
+    messages.decided(decision, subject=f"{as_text(award.amount)} credits granted")
+    return award
+
+
+@transaction.atomic
+def ask(resource_request: ResourceRequest, *, reason: str, by: User, at: datetime) -> Decision:
+    """Ask the applicant a question; the clock of the decision starts anew when they answer by sending again."""
+    RESOURCE_REQUEST.advance(resource_request, "ask", by=by, at=at, data={"reason": reason})
+    decision = _decide(resource_request, DecisionKind.ASK, reason, by=by, at=at)
+    messages.decided(decision, subject="a question for you")
+    return decision
+
+
+@transaction.atomic
+def reject(resource_request: ResourceRequest, *, reason: str, by: User, at: datetime) -> Decision:
+    """Turn the request down. The reason stays readable, and the applicant may use the request as a new draft."""
+    RESOURCE_REQUEST.advance(resource_request, "reject", by=by, at=at, data={"reason": reason})
+    decision = _decide(resource_request, DecisionKind.REJECT, reason, by=by, at=at)
+    messages.decided(decision, subject="not granted")
+    return decision
+
+
+def months_after(day: date, months: int) -> date:
+    """The same day of the month that many months later, or the month's last day where there is no such day."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    for last in (day.day, 30, 29, 28):
+        try:
+            return date(year, month + 1, min(day.day, last))
+        except ValueError:
+            continue
+    raise AssertionError("every month has 28 days")
+
+
+def _decide(
+    resource_request: ResourceRequest, kind: DecisionKind, reason: str, *, amount: int = 0, by: User, at: datetime
+) -> Decision:
+    reason = reason.strip()
+    if not reason:
+        raise InvalidInput("Give a reason: the applicant reads it.", field="reason")
+    return Decision.objects.create(
+        resource_request=resource_request, kind=kind, reason=reason, amount=amount, by=by, at=at
+    )
+
+
+def _title(title: str) -> str:
+    title = title.strip()
+    if not title:
+        raise InvalidInput("Give the request a title.", field="title")
+    if len(title) > 200:
+        raise InvalidInput("Use at most 200 characters for the title.", field="title")
+    return title
+
+
+def _lock(resource_request: ResourceRequest) -> None:
+    """Bring the request up to date under a lock, so that two people's saves follow one another."""
+    locked = ResourceRequest.objects.select_for_update(no_key=True, of=("self",)).get(pk=resource_request.pk)
+    resource_request.refresh_from_db(from_queryset=ResourceRequest.objects.filter(pk=locked.pk))
+    resource_request._prefetched_objects_cache = {}
+
+
+def _lock_for_editing(resource_request: ResourceRequest, by: User) -> None:
+    _lock(resource_request)
+    if resource_request.may_be_edited_by(by):
+        return
+    if resource_request.status in (RequestStatus.DRAFT, RequestStatus.INFO_NEEDED):
+        raise NotPermitted("Only the project's people can change this request.")
+    raise NotEditable(f"This request is “{resource_request.get_status_display()}” and can no longer be changed.")
+
+
+def _saved(
+    resource_request: ResourceRequest,
+    task: str,
+    *,
+    by: User,
+    at: datetime,
+    fields: list[str] | None = None,
+    data: dict[str, object] | None = None,
+) -> None:
+    resource_request.saved_at = at
+    resource_request.amount = sum(RequestLine.objects.filter(resource_request=resource_request).values_list("amount", flat=True))
+    resource_request.save(update_fields=["saved_at", "amount", *(fields or [])])
+    audit.record(f"resource_request.save_{task}", by=by, about=resource_request, at=at, data=data)
+
+
+def _next_reference(day: date) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('sponsorship_reference')")
+        (number,) = cursor.fetchone()
+    return f"NOR-{day.year}-{number:04d}"

@@ -1,0 +1,172 @@
+"""What is looked at automatically when a request is sent.
+
+Two kinds. What is *missing* refuses the sending and names the task of the hub that mends it. What is *there but against a
+rule* is recorded with the request as a check, so that applicant and manager read the same sentences.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+
+from earthcode.catalogue import queries as catalogue
+from earthcode.catalogue.pricing import Quote, Workload
+from earthcode.ledger import queries as ledger
+from earthcode.lib.money import as_text
+from earthcode.sponsorship.models import Call, Outcome, ResourceRequest
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Something to be filled in: the hub's task, and what to do there."""
+
+    task: str
+    sentence: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check."""
+
+    code: str
+    outcome: Outcome
+    sentence: str
+
+
+def missing_from(resource_request: ResourceRequest) -> list[Missing]:
+    """What has to be filled in before the request can be sent, in the order of the hub's tasks."""
+    found = []
+    if resource_request.project_id is None:
+        found.append(Missing("project", "Choose the project that asks."))
+    if not resource_request.lines.all():
+        found.append(Missing("platforms", "Add at least one plan of a platform."))
+    if resource_request.starts_on is None:
+        found.append(Missing("period", "Say when the work starts."))
+    if not resource_request.science_case.strip():
+        found.append(Missing("case", "Write the science case."))
+    if not resource_request.non_commercial:
+        found.append(Missing("check", "Confirm that the work earns no revenue."))
+    if not resource_request.no_provider_tie:
+        found.append(Missing("check", "Confirm that nobody in the project is tied to a provider it asks for."))
+    return found
+
+
+def call_for(resource_request: ResourceRequest, *, on: date) -> Call | None:
+    """The open call that fits: the one with the lowest ceiling that covers what is asked, else the highest ceiling."""
+    calls = sorted(Call.objects.open_on(on), key=lambda call: (call.ceiling, call.pk))  # type: ignore[attr-defined]
+    asked = sum(line.amount for line in resource_request.lines.all())
+    return next((call for call in calls if call.ceiling >= asked), calls[-1] if calls else None)
+
+
+def findings_for(resource_request: ResourceRequest, call: Call, *, on: date) -> list[Finding]:
+    """Every check's outcome, in the order they are read."""
+    return [
+        *_country(resource_request, call),
+        *_tie(resource_request),
+        *_amount(resource_request, call),
+        *_period(resource_request, call),
+        *_case(resource_request, call),
+        *_prices(resource_request, on),
+        *_sponsorable(resource_request),
+        *_endorsement(resource_request, call),
+        *_publication(resource_request),
+    ]
+
+
+def _country(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+    if not call.countries:
+        return
+    organisation = resource_request.project.organisation if resource_request.project else None
+    country = organisation.country if organisation else ""
+    if country in call.countries:
+        yield Finding("country", Outcome.PASS, f"{organisation} is in a country that this call is for.")
+    elif country:
+        yield Finding("country", Outcome.FAIL, f"{organisation} ({country}) is not in a country that this call is for.")
+    else:
+        yield Finding("country", Outcome.WARN, "The country of the project's organisation is not known.")
+
+
+def _tie(resource_request: ResourceRequest) -> Iterator[Finding]:
+    project = resource_request.project
+    organisations = {m.user.organisation_id for m in project.memberships.all()} if project else set()
+    organisations |= {project.organisation_id} if project else set()
+    tied = sorted(
+        {
+            line.plan.offering.platform.provider.name
+            for line in resource_request.lines.all()
+            if line.plan.offering.platform.provider_id in organisations
+        }
+    )
+    if tied:
+        yield Finding("provider_tie", Outcome.FAIL, f"The project is tied to {', '.join(tied)}, which would be paid.")
+    else:
+        yield Finding("provider_tie", Outcome.PASS, "Nobody in the project belongs to a provider it asks for.")
+
+
+def _amount(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+    asked = sum(line.amount for line in resource_request.lines.all())
+    if asked > call.ceiling:
+        yield Finding(
+            "ceiling",
+            Outcome.FAIL,
+            f"Asks for {as_text(asked)} credits; {call} allows {as_text(call.ceiling)} for one request.",
+        )
+    else:
+        yield Finding("ceiling", Outcome.PASS, f"Within the {as_text(call.ceiling)} credits of one request.")
+    left = ledger.call_balance(call.slug)
+    if asked > left:
+        yield Finding("budget", Outcome.WARN, f"{call} has {as_text(left)} credits left, fewer than asked.")
+    elif asked * 5 > left * 2:
+        yield Finding("budget", Outcome.WARN, f"Takes {asked * 100 // left}% of the credits left in {call}.")
+    else:
+        yield Finding("budget", Outcome.PASS, f"Takes {asked * 100 // left}% of the credits left in {call}.")
+
+
+def _period(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+    longest = max((line.months for line in resource_request.lines.all()), default=0)
+    if longest > call.months_max:
+        yield Finding("period", Outcome.FAIL, f"Runs for {longest} months; {call} allows {call.months_max}.")
+    else:
+        yield Finding("period", Outcome.PASS, f"Runs for {longest} of at most {call.months_max} months.")
+
+
+def _case(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+    words = len(resource_request.science_case.split())
+    if words > call.case_words_max:
+        yield Finding("case", Outcome.FAIL, f"The science case has {words} words; {call} reads {call.case_words_max}.")
+    else:
+        yield Finding("case", Outcome.PASS, f"The science case has {words} of at most {call.case_words_max} words.")
+
+
+def _prices(resource_request: ResourceRequest, on: date) -> Iterator[Finding]:
+    changed = []
+    for line in resource_request.lines.all():
+        now = catalogue.quote_plan(line.plan, Workload.from_json(line.workload), on=on)
+        if not isinstance(now, Quote) or now.total != line.amount:
+            changed.append(line.plan.offering.name)
+    if changed:
+        yield Finding("prices", Outcome.WARN, f"Prices changed since the estimate: {', '.join(changed)}.")
+    else:
+        yield Finding("prices", Outcome.PASS, "The estimate matches today's prices.")
+
+
+def _sponsorable(resource_request: ResourceRequest) -> Iterator[Finding]:
+    refused = [str(line.plan.offering) for line in resource_request.lines.all() if line.plan.offering.sponsorable is False]
+    if refused:
+        yield Finding("sponsorable", Outcome.FAIL, f"The Network of Resources does not sponsor {', '.join(refused)}.")
+
+
+def _endorsement(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+    tiers = [
+        line.plan.offering.get_tier_display()
+        for line in resource_request.lines.all()
+        if line.plan.offering.tier in call.endorsed_tiers
+    ]
+    if tiers:
+        yield Finding("endorsement", Outcome.WARN, f"{tiers[0]} needs the Technical Officer's endorsement.")
+
+
+def _publication(resource_request: ResourceRequest) -> Iterator[Finding]:
+    if resource_request.will_publish:
+        yield Finding("publication", Outcome.PASS, "Results will be published in the Open Science Catalog.")
+    else:
+        yield Finding("publication", Outcome.WARN, "Does not promise to publish in the Open Science Catalog.")

@@ -1,0 +1,126 @@
+"""Who may move a resource request, and from where to where. The answer to "who may approve?" is the line "approve"."""
+
+from earthcode.audit.actors import Actor
+from earthcode.identity.models import User
+from earthcode.identity.roles import Permission
+from earthcode.lib.errors import Refused
+from earthcode.lifecycle import Lifecycle, step
+from earthcode.sponsorship.models import Outcome, RequestStatus, ResourceRequest
+
+DRAFT, IN_REVIEW, INFO_NEEDED, APPROVED, REJECTED, WITHDRAWN = (
+    RequestStatus.DRAFT,
+    RequestStatus.IN_REVIEW,
+    RequestStatus.INFO_NEEDED,
+    RequestStatus.APPROVED,
+    RequestStatus.REJECTED,
+    RequestStatus.WITHDRAWN,
+)
+
+
+class ConflictOfInterest(Refused):
+    """Nobody decides on what they have an interest in: their own request, project, organisation or platform."""
+
+    code = "conflict_of_interest"
+
+
+class CheckFailed(Refused):
+    """An automatic check does not hold, so the request cannot be approved as it stands."""
+
+    code = "check_failed"
+
+
+class EndorsementMissing(Refused):
+    """The call asks for the Technical Officer's endorsement, and there is none."""
+
+    code = "endorsement_missing"
+
+
+class NotTheTechnicalOfficer(Refused):
+    """Only the Technical Officer who supervises the project endorses its requests."""
+
+    code = "not_the_technical_officer"
+
+
+def interest_of(user: User, resource_request: ResourceRequest) -> str | None:
+    """What ties this person to the request, as a sentence, or None."""
+    if user.pk in (resource_request.created_by_id, resource_request.submitted_by_id):
+        return "You wrote this request yourself."
+    if resource_request.project_id in user.grants.project_roles:
+        return "You are a member of the project that asks."
+    project = resource_request.project
+    if project is not None and project.organisation_id and project.organisation_id == user.organisation_id:
+        return f"You work for {project.organisation}, which asks."
+    for line in resource_request.lines.all():
+        provider = line.plan.offering.platform.provider
+        if provider.pk == user.organisation_id or provider.pk in user.grants.provider_roles:
+            return f"You belong to {provider}, which would be paid."
+    return None
+
+
+def by_someone_without_interest(resource_request: ResourceRequest, by: Actor) -> Refused | None:
+    if isinstance(by, User) and (tie := interest_of(by, resource_request)):
+        return ConflictOfInterest(f"{tie} Somebody else has to decide.")
+    return None
+
+
+def by_the_technical_officer(resource_request: ResourceRequest, by: Actor) -> Refused | None:
+    project = resource_request.project
+    if project is None or not isinstance(by, User) or project.technical_officer_id != by.pk:
+        return NotTheTechnicalOfficer("Only the Technical Officer of this project can endorse its requests.")
+    return None
+
+
+def not_endorsed_yet(resource_request: ResourceRequest, by: Actor) -> Refused | None:
+    del by
+    return WasEndorsed("This request is endorsed already.") if hasattr(resource_request, "endorsement") else None
+
+
+class WasEndorsed(Refused):
+    """There is one endorsement of a request."""
+
+    code = "endorsed_already"
+
+
+def checks_hold(resource_request: ResourceRequest, by: Actor) -> Refused | None:
+    del by
+    for check in resource_request.checks.all():
+        if check.outcome == Outcome.FAIL:
+            return CheckFailed(f"{check.sentence} Ask the applicant to change this, or reject the request.")
+    return None
+
+
+def endorsed_where_needed(resource_request: ResourceRequest, by: Actor) -> Refused | None:
+    del by
+    call = resource_request.call
+    if call is None or hasattr(resource_request, "endorsement"):
+        return None
+    for line in resource_request.lines.all():
+        offering = line.plan.offering
+        if offering.tier in call.endorsed_tiers:
+            return EndorsementMissing(
+                f"{offering} is in the {offering.get_tier_display()}, which needs the Technical Officer's endorsement."
+            )
+    return None
+
+
+RESOURCE_REQUEST = Lifecycle[ResourceRequest](
+    "resource_request",
+    step("submit", {DRAFT, INFO_NEEDED}, IN_REVIEW, needs=Permission.REQUEST_SUBMIT, label="Send"),
+    step("withdraw", {DRAFT, IN_REVIEW, INFO_NEEDED}, WITHDRAWN, needs=Permission.REQUEST_SUBMIT),
+    step(
+        "endorse",
+        {IN_REVIEW},
+        IN_REVIEW,
+        needs=Permission.REQUEST_ENDORSE,
+        provided=(by_the_technical_officer, by_someone_without_interest, not_endorsed_yet),
+    ),
+    step("ask", {IN_REVIEW}, INFO_NEEDED, needs=Permission.REQUEST_DECIDE, provided=by_someone_without_interest),
+    step(
+        "approve",
+        {IN_REVIEW},
+        APPROVED,
+        needs=Permission.REQUEST_DECIDE,
+        provided=(by_someone_without_interest, checks_hold, endorsed_where_needed),
+    ),
+    step("reject", {IN_REVIEW}, REJECTED, needs=Permission.REQUEST_DECIDE, provided=by_someone_without_interest),
+)

@@ -1,0 +1,264 @@
+"""Calls, resource requests, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from earthcode.catalogue.models import Plan, Tier
+from earthcode.identity.models import Project, User
+from earthcode.identity.roles import Permission
+from earthcode.lifecycle import HasLifecycle
+
+
+class CallQuerySet(models.QuerySet["Call"]):
+    def open_on(self, day: object) -> CallQuerySet:
+        """Calls that take requests on this day."""
+        return self.filter(opens_on__lte=day).filter(Q(closes_on__isnull=True) | Q(closes_on__gte=day))
+
+
+class Call(models.Model):
+    """A frame with a budget (in the ledger, under ``slug``) and the rules under which requests are decided."""
+
+    slug = models.SlugField(max_length=60, unique=True)
+    title = models.CharField(max_length=200)
+    summary = models.TextField(blank=True)
+    opens_on = models.DateField()
+    closes_on = models.DateField(null=True, blank=True)
+    ceiling = models.BigIntegerField(help_text="The most one request may ask for, in micro-credits")
+    months_max = models.PositiveSmallIntegerField(default=12)
+    case_words_max = models.PositiveSmallIntegerField(default=300)
+    decision_working_days = models.PositiveSmallIntegerField(default=10)
+    countries = ArrayField(
+        models.CharField(max_length=2), default=list, blank=True, help_text="Eligible countries; empty: any"
+    )
+    endorsed_tiers = ArrayField(
+        models.CharField(max_length=20, choices=Tier.choices),
+        default=list,
+        blank=True,
+        help_text="Tiers that need the endorsement of the project's Technical Officer",
+    )
+
+    objects: ClassVar[models.Manager[Call]] = CallQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-opens_on", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(ceiling__gt=0), name="sponsorship_call_has_ceiling"),
+            models.CheckConstraint(
+                condition=Q(closes_on__isnull=True) | Q(closes_on__gte=F("opens_on")), name="sponsorship_call_closes_after_opening"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class RequestStatus(models.TextChoices):
+    """Words and codes as in the interface (``web/statuses.py`` has icon and colour)."""
+
+    DRAFT = "draft", "Draft"
+    IN_REVIEW = "in_review", "In review"
+    INFO_NEEDED = "info_needed", "Question for you"
+    APPROVED = "approved", "Approved"
+    REJECTED = "rejected", "Rejected"
+    WITHDRAWN = "withdrawn", "Withdrawn"
+
+
+class ResourceRequestQuerySet(models.QuerySet["ResourceRequest"]):
+    def visible_to(self, user: User) -> ResourceRequestQuerySet:
+        """One's own projects' requests, those one supervises, and all that were ever sent for those who may see all."""
+        own = Q(created_by=user) | Q(project__in=user.grants.projects_with(Permission.REQUEST_VIEW))
+        supervised = Q(project__technical_officer=user) & ~Q(status=RequestStatus.DRAFT)
+        if user.may(Permission.REQUEST_VIEW):
+            return self.filter(own | Q(submitted_at__isnull=False))
+        return self.filter(own | supervised)
+
+
+class ResourceRequest(HasLifecycle):
+    """What a project asks of a call: lines on any number of platforms, a science case, declarations."""
+
+    reference = models.CharField(max_length=20, unique=True)
+    title = models.CharField(max_length=200)
+    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.PROTECT, related_name="resource_requests")
+    call = models.ForeignKey(Call, null=True, blank=True, on_delete=models.PROTECT, related_name="resource_requests")
+    status = models.CharField(max_length=12, choices=RequestStatus.choices, default=RequestStatus.DRAFT)
+    starts_on = models.DateField(null=True, blank=True)
+    science_case = models.TextField(blank=True, help_text="Markdown")
+    non_commercial = models.BooleanField(default=False)
+    no_provider_tie = models.BooleanField(default=False)
+    will_publish = models.BooleanField(default=False)
+    amount = models.BigIntegerField(default=0, help_text="Credits asked, in micro-credits: the sum of the lines")
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="resource_requests")
+    created_at = models.DateTimeField()
+    saved_at = models.DateTimeField()
+    submitted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    decide_by = models.DateField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[ResourceRequest]] = ResourceRequestQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index("status", "submitted_at", name="sponsorship_queue")]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gte=0), name="sponsorship_request_amount_not_negative"),
+            models.CheckConstraint(
+                condition=Q(status__in=RequestStatus.values), name="sponsorship_request_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(status__in=[RequestStatus.DRAFT, RequestStatus.WITHDRAWN])
+                | Q(project__isnull=False, call__isnull=False, submitted_by__isnull=False, submitted_at__isnull=False),
+                name="sponsorship_sent_request_is_complete",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    def get_absolute_url(self) -> str:
+        return reverse("request", args=[self.reference])
+
+    @property
+    def project_scope(self) -> int | None:
+        return self.project_id
+
+    @property
+    def provider_scope(self) -> frozenset[int]:
+        return frozenset()
+
+    def may_be_edited_by(self, user: User) -> bool:
+        """While it is a draft or a question is open: by its creator and by the project's people."""
+        open_now = self.status in (RequestStatus.DRAFT, RequestStatus.INFO_NEEDED)
+        return open_now and (self.created_by_id == user.pk or user.may(Permission.REQUEST_EDIT, self))
+
+
+class RequestLine(models.Model):
+    """One plan, for a workload, at the rates of the day it was priced."""
+
+    resource_request = models.ForeignKey(ResourceRequest, on_delete=models.CASCADE, related_name="lines")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="request_lines")
+    months = models.PositiveSmallIntegerField()
+    workload = models.JSONField(help_text="catalogue.pricing.Workload")
+    quote = models.JSONField(help_text="catalogue.pricing.Quote, with the rates it was made from")
+    amount = models.BigIntegerField(help_text="Micro-credits: the total of the quote")
+    quoted_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint("resource_request", "plan", name="sponsorship_plan_once_in_request"),
+            models.CheckConstraint(condition=Q(amount__gte=0), name="sponsorship_line_amount_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.plan)
+
+
+class Outcome(models.TextChoices):
+    PASS = "pass", "Holds"
+    WARN = "warn", "Look at this"
+    FAIL = "fail", "Does not hold"
+
+
+class Check(models.Model):
+    """What an automatic check said when the request was sent. Kept as it was; a new sending makes new ones."""
+
+    resource_request = models.ForeignKey(ResourceRequest, on_delete=models.CASCADE, related_name="checks")
+    code = models.CharField(max_length=40)
+    outcome = models.CharField(max_length=4, choices=Outcome.choices)
+    sentence = models.CharField(max_length=300)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.outcome}"
+
+
+class Endorsement(models.Model):
+    """The Technical Officer's word that the request has their support."""
+
+    resource_request = models.OneToOneField(ResourceRequest, on_delete=models.PROTECT, related_name="endorsement")
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="endorsements")
+    note = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.by} endorses {self.resource_request}"
+
+
+class DecisionKind(models.TextChoices):
+    APPROVE = "approve", "Approve in full"
+    ASK = "ask", "Ask a question"
+    REJECT = "reject", "Reject"
+
+
+class Decision(models.Model):
+    """What an ESA manager decided, with the reason the applicant reads. Never changed."""
+
+    resource_request = models.ForeignKey(ResourceRequest, on_delete=models.PROTECT, related_name="decisions")
+    kind = models.CharField(max_length=10, choices=DecisionKind.choices)
+    reason = models.TextField()
+    amount = models.BigIntegerField(default=0, help_text="Micro-credits granted")
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="decisions")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(reason=""), name="sponsorship_decision_has_reason"),
+            models.UniqueConstraint(
+                "resource_request",
+                condition=Q(kind__in=[DecisionKind.APPROVE, DecisionKind.REJECT]),
+                name="sponsorship_decided_once",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} {self.resource_request}"
+
+
+class AwardQuerySet(models.QuerySet["Award"]):
+    def visible_to(self, user: User) -> AwardQuerySet:
+        if user.may(Permission.ALLOCATION_VIEW):
+            return self.all()
+        return self.filter(project__in=user.grants.projects_with(Permission.ALLOCATION_VIEW))
+
+
+class Award(models.Model):
+    """The credits a decision moved from the call to the project (in the ledger, under ``reference``)."""
+
+    reference = models.CharField(max_length=20, unique=True)
+    resource_request = models.OneToOneField(ResourceRequest, on_delete=models.PROTECT, related_name="award")
+    project = models.ForeignKey(Project, on_delete=models.PROTECT, related_name="awards")
+    call = models.ForeignKey(Call, on_delete=models.PROTECT, related_name="awards")
+    amount = models.BigIntegerField(help_text="Micro-credits")
+    starts_on = models.DateField()
+    ends_on = models.DateField()
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager[Award]] = AwardQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="sponsorship_award_is_positive"),
+            models.CheckConstraint(condition=Q(ends_on__gt=F("starts_on")), name="sponsorship_award_ends_after_start"),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def project_scope(self) -> int:
+        return self.project_id
+
+    @property
+    def provider_scope(self) -> frozenset[int]:
+        return frozenset()
