@@ -1,0 +1,465 @@
+"""Every way credits move. ``post`` is the one the others rest on.
+
+Amounts are whole micro-credits and positive. Accounts are named by their codes, which ``chart`` knows.
+
+- **Keys.** Each action takes a ``key``: a UUID the caller makes for the thing it wants to happen once (``uuid5`` of a
+  natural key, or one stored with the work). A second call with the same key and the same request changes nothing and
+  returns the first result; with another request it raises :class:`KeyReused`. Who asks, why and when may differ.
+- **Refusals.** An action does everything or raises a ``Refused`` and has changed nothing; the caller's transaction, if
+  there is one, can go on.
+- **Time.** ``at`` is when the entry counts; the caller reads the clock.
+- **Locks.** A call locks holds by id and then accounts by id, so single calls never deadlock with each other. A
+  transaction that makes several calls can deadlock with another such transaction: PostgreSQL then ends one of them with
+  ``OperationalError`` (SQLSTATE 40P01), and the whole transaction can be tried again with the same keys. Post last in a
+  transaction, with no network call after it: the accounts stay locked until it ends.
+
+The actions do not write to the audit trail: entries name their actor and never change, and what they belong to is
+audited by the action that calls.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from django.db import DatabaseError, connection, transaction
+
+from earthcode.audit.actors import Actor
+from earthcode.ledger import chart
+from earthcode.ledger.chart import AwardAccounts, CallAccounts, ProviderAccounts
+from earthcode.ledger.kinds import PLAIN, AccountKind, EntryKind, Unit
+from earthcode.ledger.models import Account, Entry, Hold
+from earthcode.lib.errors import InvalidInput, Refused
+from earthcode.lib.money import as_text
+
+#: Keys of entries that the ledger makes by itself.
+NAMESPACE = uuid.UUID("7d1f6a52-0c57-5d0e-9a8f-2f4b8f0d6c11")
+AMOUNT_MAX = 2**63 - 1
+
+
+# --- refusals --------------------------------------------------------------------------------------------------------
+
+
+class InsufficientCredits(Refused):
+    """An account would fall below its floor."""
+
+    code = "insufficient_credits"
+
+
+class OverCapture(Refused):
+    """More was to be captured than the hold has left."""
+
+    code = "over_capture"
+
+
+class HoldNotLive(Refused):
+    """The hold does not exist, is used up, or has run out."""
+
+    code = "hold_not_live"
+
+
+class NothingToRelease(Refused):
+    """The hold has nothing left."""
+
+    code = "nothing_to_release"
+
+
+class AccountClosed(Refused):
+    """The account takes no more postings."""
+
+    code = "account_closed"
+
+
+class UnknownAccount(Refused):
+    """There is no account of this code."""
+
+    code = "unknown_account"
+
+
+class UnitMismatch(Refused):
+    """The two accounts count different units."""
+
+    code = "unit_mismatch"
+
+
+class KeyReused(Refused):
+    """The key stood for another request."""
+
+    code = "key_reused"
+
+
+class NotReversible(Refused):
+    """The entry does not exist, is of a kind that is not undone, or was undone already."""
+
+    code = "not_reversible"
+
+
+class OverRefund(Refused):
+    """More would be given back than was taken."""
+
+    code = "over_refund"
+
+
+_INSUFFICIENT = InsufficientCredits("There are not enough credits for this.")
+_BY_STATE: dict[str, Refused] = {
+    "LG001": InvalidInput("The ledger cannot write this entry."),
+    "LG002": KeyReused("This key was used for something else before."),
+    "LG003": UnknownAccount("There is no such account."),
+    "LG004": AccountClosed("The account is closed."),
+    "LG005": UnitMismatch("The two accounts count different units."),
+    "LG006": HoldNotLive("These credits are no longer set aside: the hold was used up or ran out."),
+    "LG007": NothingToRelease("Nothing is left to give back."),
+    "LG008": NotReversible("This entry cannot be undone, or was undone already."),
+    "LG010": OverCapture("This is more than was set aside."),
+    "LG013": OverRefund("This is more than was taken."),
+}
+_BY_CONSTRAINT: dict[str, Refused] = {
+    "ledger_account_not_overdrawn": _INSUFFICIENT,
+    "ledger_entry_reversed_once": _BY_STATE["LG008"],
+    "ledger_hold_within_authorisation": _BY_STATE["LG010"],
+    "ledger_hold_refund_within_capture": _BY_STATE["LG013"],
+}
+
+
+def _refusal(error: DatabaseError) -> Refused | None:
+    """What the database's error means to the caller; None if it is no refusal but a fault."""
+    cause = error.__cause__
+    if not isinstance(cause, psycopg.Error):
+        return None
+    known = _BY_STATE.get(cause.sqlstate or "") or _BY_CONSTRAINT.get(cause.diag.constraint_name or "")
+    return None if known is None else type(known)(known.message)
+
+
+# --- calling the database --------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
+    """Turns the database's refusals into ours, and keeps the caller's transaction usable after one."""
+    try:
+        if connection.in_atomic_block:
+            with transaction.atomic():
+                yield
+        else:
+            yield
+    except DatabaseError as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        raise refusal from error
+
+
+def _call(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
+    with _refusing(), connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
+        row: tuple[Any, ...] = cursor.fetchone()
+        return row
+
+
+def _amount(amount: int) -> int:
+    if isinstance(amount, bool) or not isinstance(amount, int):
+        raise TypeError(f"an amount is a whole number of micro-credits, not {amount!r}")
+    if not 0 < amount <= AMOUNT_MAX:
+        raise InvalidInput("An amount must be greater than zero.", field="amount")
+    return amount
+
+
+AccountRef = Account | str
+HoldRef = Hold | int
+EntryRef = Entry | int
+
+
+def _code(account: AccountRef) -> str:
+    return account.code if isinstance(account, Account) else account
+
+
+def _id(row: Hold | Entry | int) -> int:
+    return row if isinstance(row, int) else row.pk
+
+
+# --- accounts --------------------------------------------------------------------------------------------------------
+
+
+def _open(kinds: Sequence[tuple[str, AccountKind]]) -> list[Account]:
+    with _refusing():
+        return list(
+            Account.objects.raw(
+                """
+                SELECT account.*
+                FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS wanted (code, kind, place)
+                CROSS JOIN LATERAL ledger_open_account(wanted.code, wanted.kind, %s::smallint) account
+                ORDER BY wanted.place
+                """,
+                [[code for code, _ in kinds], [kind.value for _, kind in kinds], Unit.CREDIT.value],
+            )
+        )
+
+
+def open_account(code: str, kind: AccountKind) -> Account:
+    """Get the account of this code or open it, empty. The kind decides class, floor and whether it is deferred.
+
+    Raises ``InvalidInput`` if the code is taken by an account of another kind.
+    """
+    return _open([(code, kind)])[0]
+
+
+def close_account(account: AccountRef) -> None:
+    """From now on every posting to the account is refused with :class:`AccountClosed`."""
+    _call("SELECT ledger_set_closed(%s, true)", [_code(account)])
+
+
+def reopen_account(account: AccountRef) -> None:
+    """Undo :func:`close_account`."""
+    _call("SELECT ledger_set_closed(%s, false)", [_code(account)])
+
+
+def call_accounts(call_key: str) -> CallAccounts:
+    """The accounts of a call, opened if they are not. The key is any word that names the call for good."""
+    accounts = chart.call_accounts(call_key)
+    _open(accounts.kinds)
+    return accounts
+
+
+def award_accounts(award_key: str) -> AwardAccounts:
+    """The accounts of an award, opened if they are not."""
+    accounts = chart.award_accounts(award_key)
+    _open(accounts.kinds)
+    return accounts
+
+
+def provider_accounts(provider_key: str, call_key: str) -> ProviderAccounts:
+    """The accounts of a provider under one call, opened if they are not. ``accrued`` is the payee of holds."""
+    accounts = chart.provider_accounts(provider_key, call_key)
+    _open(accounts.kinds)
+    return accounts
+
+
+# --- moving credits --------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Line:
+    """``amount`` micro-credits flow from the debit account to the credit account."""
+
+    debit: AccountRef
+    credit: AccountRef
+    amount: int
+
+
+@dataclass(frozen=True)
+class Posted:
+    """An entry that is in the books. ``replayed``: it was there before this call."""
+
+    entry_id: int
+    replayed: bool
+
+
+def post(
+    kind: EntryKind, lines: Sequence[Line], *, key: uuid.UUID, by: Actor, at: datetime, reason: str = ""
+) -> Posted:
+    """Write one entry: all its lines or none, in their order. **Here credits move.**
+
+    Raises :class:`InsufficientCredits`, :class:`UnknownAccount`, :class:`AccountClosed`, :class:`UnitMismatch`,
+    :class:`KeyReused`; ``InvalidInput`` for an amount that is not positive, for no lines, and for lines that touch a
+    held account (``hold`` and its kin move those).
+    """
+    if kind not in PLAIN:
+        raise ValueError(f"entries of kind {kind} have an action of their own")
+    if any(_code(line.debit) == _code(line.credit) for line in lines):
+        raise InvalidInput("Credits move between two different accounts.")
+    debits = [_code(line.debit) for line in lines]
+    amounts = [_amount(line.amount) for line in lines]
+    try:
+        entry_id, replayed = _call(
+            "SELECT entry_id, replayed FROM ledger_post(%s, %s, %s::text[], %s::text[], %s::bigint[], %s, %s, %s)",
+            [
+                *(key, kind.value, debits, [_code(line.credit) for line in lines], amounts),
+                *(by.audit_id, reason, at),
+            ],
+        )
+    except InsufficientCredits as refusal:
+        raise _with_figures(refusal, debits, amounts) from refusal.__cause__
+    return Posted(entry_id, replayed)
+
+
+def _with_figures(refusal: InsufficientCredits, debits: Sequence[str], amounts: Sequence[int]) -> InsufficientCredits:
+    """The refusal with what was needed and what there is. The figures are read after the fact and may have moved on."""
+    needed: dict[str, int] = {}
+    for code, amount in zip(debits, amounts, strict=True):
+        needed[code] = needed.get(code, 0) + amount
+    for account in Account.objects.filter(code__in=needed, has_floor=True):
+        wanted, available = needed[account.code], account.credits - account.debits
+        if wanted > available:
+            return InsufficientCredits(
+                f"There are not enough credits: {as_text(wanted)} needed, {as_text(available)} available.",
+                field="amount",
+            )
+    return refusal
+
+
+def fund(call_key: str, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, reason: str = "") -> Posted:
+    """A sponsor puts credits into a call: commitment → available."""
+    call = call_accounts(call_key)
+    return post(EntryKind.FUND, [Line(call.commitment, call.available, amount)], key=key, by=by, at=at, reason=reason)
+
+
+def award(
+    call_key: str, award_key: str, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, reason: str = ""
+) -> Posted:
+    """A decision moves credits from a call to an award. Raises :class:`InsufficientCredits` if the call has fewer."""
+    source, target = call_accounts(call_key).available, award_accounts(award_key).available
+    return post(EntryKind.AWARD, [Line(source, target, amount)], key=key, by=by, at=at, reason=reason)
+
+
+def return_to_call(
+    call_key: str, award_key: str, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, reason: str = ""
+) -> Posted:
+    """An award gives back credits that it has available. Raises :class:`InsufficientCredits` if it has fewer."""
+    source, target = award_accounts(award_key).available, call_accounts(call_key).available
+    return post(EntryKind.RETURN, [Line(source, target, amount)], key=key, by=by, at=at, reason=reason)
+
+
+# --- holds -----------------------------------------------------------------------------------------------------------
+
+
+def hold(
+    *,
+    wallet: AccountRef,
+    held: AccountRef,
+    payee: AccountRef,
+    amount: int,
+    expires_at: datetime,
+    key: uuid.UUID,
+    by: Actor,
+    at: datetime,
+) -> Hold:
+    """Set credits aside: they move from ``wallet`` to ``held``, and can be captured for ``payee`` until ``expires_at``.
+
+    ``expires_at`` is part of the request that ``key`` stands for: derive it from what is stored. A replay returns the
+    hold as it is now. Raises :class:`InsufficientCredits` if the wallet has fewer, and what :func:`post` raises.
+    """
+    codes = [_code(wallet), _code(held), _code(payee)]
+    if len(set(codes)) < len(codes):
+        raise InvalidInput("A hold needs three different accounts.")
+    try:
+        hold_id, _ = _call(
+            "SELECT hold_id, replayed FROM ledger_hold(%s, %s, %s, %s, %s::bigint, %s, %s, %s)",
+            [key, *codes, _amount(amount), expires_at, by.audit_id, at],
+        )
+    except InsufficientCredits as refusal:
+        raise _with_figures(refusal, codes[:1], [amount]) from refusal.__cause__
+    except InvalidInput as refusal:
+        if expires_at > at:
+            raise
+        raise InvalidInput("A hold must run out after it starts.", field="expires_at") from refusal.__cause__
+    return get_hold(hold_id)
+
+
+def get_hold(hold: HoldRef) -> Hold:
+    """The hold as it is now, with its accounts. Raises :class:`HoldNotLive` if there is none."""
+    found = Hold.objects.select_related("wallet", "held", "payee").filter(pk=_id(hold)).first()
+    if found is None:
+        raise HoldNotLive("There is no such hold.")
+    return found
+
+
+def capture(hold: HoldRef, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, final: bool = False) -> Posted:
+    """Usage takes credits from a hold: they move to its payee. With ``final`` the rest goes back to the wallet at once.
+
+    Raises :class:`OverCapture` if the hold has fewer left, :class:`HoldNotLive` if it is used up or ran out
+    before ``at``.
+    """
+    entry_id, replayed = _call(
+        "SELECT entry_id, replayed FROM ledger_capture(%s, %s::bigint, %s::bigint, %s, %s, %s)",
+        [key, _id(hold), _amount(amount), final, by.audit_id, at],
+    )
+    return Posted(entry_id, replayed)
+
+
+def release(hold: HoldRef, *, key: uuid.UUID, by: Actor, at: datetime) -> Posted:
+    """Give whatever a hold has left back to its wallet. Raises :class:`NothingToRelease` if that is nothing."""
+    return _give_back(_id(hold), EntryKind.RELEASE, key=key, by=by, at=at)
+
+
+def _give_back(hold_id: int, kind: EntryKind, *, key: uuid.UUID, by: Actor, at: datetime) -> Posted:
+    entry_id, replayed = _call(
+        "SELECT entry_id, replayed FROM ledger_release(%s, %s::bigint, %s, %s, %s)",
+        [key, hold_id, kind.value, by.audit_id, at],
+    )
+    return Posted(entry_id, replayed)
+
+
+def expire(*, before: datetime, by: Actor, limit: int = 1000) -> list[int]:
+    """Give back what is left of holds that ran out by ``before``, as entries at the moment each ran out.
+
+    Returns the ids of the holds, oldest first, at most ``limit``: call again until the list is empty. Any number of
+    workers may do this at once. Call it outside a transaction, so that each hold is returned in one of its own.
+    """
+    due = Hold.objects.filter(is_open=True, expires_at__lte=before).order_by("expires_at", "pk")[:limit]
+    expired = []
+    for hold_id, expires_at in due.values_list("pk", "expires_at"):
+        try:
+            posted = _give_back(
+                hold_id, EntryKind.EXPIRE, key=uuid.uuid5(NAMESPACE, f"expire:{hold_id}"), by=by, at=expires_at
+            )
+        except NothingToRelease:
+            continue
+        if not posted.replayed:
+            expired.append(hold_id)
+    return expired
+
+
+# --- corrections -----------------------------------------------------------------------------------------------------
+
+
+def refund(capture: EntryRef, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, reason: str = "") -> Posted:
+    """A provider gives back part of a capture: payee → wallet. All refunds of one capture together never exceed it.
+
+    Raises :class:`OverRefund` beyond that, :class:`NotReversible` if the entry is not a capture.
+    """
+    entry_id, replayed = _call(
+        "SELECT entry_id, replayed FROM ledger_refund(%s, %s::bigint, %s::bigint, %s, %s, %s)",
+        [key, _id(capture), _amount(amount), by.audit_id, reason, at],
+    )
+    return Posted(entry_id, replayed)
+
+
+def reverse(entry: EntryRef, *, key: uuid.UUID, by: Actor, reason: str, at: datetime) -> Posted:
+    """Undo a mistake: the mirror image of an entry, at most once. What a capture took goes back to the wallet.
+
+    Raises :class:`NotReversible` if it was reversed or refunded already, or is of a kind that is not undone (a hold is
+    released, a refund is captured again), and :class:`InsufficientCredits` if the credits have moved on.
+    """
+    try:
+        entry_id, replayed = _call(
+            "SELECT entry_id, replayed FROM ledger_reverse(%s, %s::bigint, %s, %s, %s)",
+            [key, _id(entry), by.audit_id, reason, at],
+        )
+    except InsufficientCredits as refusal:
+        raise InsufficientCredits(
+            "These credits have been used since, so this cannot be undone."
+        ) from refusal.__cause__
+    return Posted(entry_id, replayed)
+
+
+# --- upkeep ----------------------------------------------------------------------------------------------------------
+
+
+def roll_up() -> int:
+    """Bring the rows of deferred accounts up to date, so that reading them stays cheap; returns how many moved.
+
+    Changes no balance. Call it outside a transaction. An account is left for the next time while an older
+    transaction that may still post is running.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("checkpoints need transactions of their own")
+    moved = 0
+    for account_id in Account.objects.filter(deferred=True).order_by("pk").values_list("pk", flat=True):
+        (written,) = _call("SELECT ledger_checkpoint(%s::bigint)", [account_id])
+        moved += written
+    return moved

@@ -1,0 +1,23 @@
+"""Says for each rule of the ledger whether it holds; exits with 1 where one does not."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from earthcode.ledger import verify
+
+
+class Command(BaseCommand):
+    help = __doc__ or ""
+
+    def handle(self, *_: Any, **__: Any) -> None:
+        broken = 0
+        for finding in verify.findings():
+            self.stdout.write(f"{'holds ' if finding.holds else 'BROKEN'}  {finding.rule}")
+            for line in finding.breaks:
+                self.stdout.write(f"        {line}")
+            if finding.more:
+                self.stdout.write("        … and more")
+            broken += not finding.holds
+        if broken:
+            raise CommandError(f"{broken} rule{'s' if broken > 1 else ''} of the ledger broken")

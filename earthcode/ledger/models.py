@@ -1,0 +1,235 @@
+"""The books as tables. Rows are written by the functions in ``sql/`` only; the database refuses every other way.
+
+Amounts are whole micro-credits. A posting is one row that *is* a debit and a credit of the same amount, so an
+unbalanced entry cannot be written down. An account row caches its lifetime totals; each posting repeats them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, NoReturn, TypeVar
+
+from django.db import models
+from django.db.models import ExpressionWrapper, F, Q
+
+from earthcode.ledger.kinds import AccountClass, AccountKind, EntryKind, Unit
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class ReadOnlyBooksError(TypeError):
+    """Somebody tried to write the books through the ORM. Use ``earthcode.ledger.actions``."""
+
+    def __init__(self) -> None:
+        super().__init__("the books are written by earthcode.ledger.actions only")
+
+
+class ReadOnlyQuerySet(models.QuerySet[Row]):
+    """Reads. Everything that writes raises; the database would refuse it too."""
+
+    def create(self, **_: Any) -> NoReturn:
+        raise ReadOnlyBooksError
+
+    def bulk_create(self, *_: Any, **__: Any) -> NoReturn:
+        raise ReadOnlyBooksError
+
+    def bulk_update(self, *_: Any, **__: Any) -> NoReturn:
+        raise ReadOnlyBooksError
+
+    def update(self, **_: Any) -> NoReturn:
+        raise ReadOnlyBooksError
+
+    def delete(self) -> NoReturn:
+        raise ReadOnlyBooksError
+
+
+class ReadOnly(models.Model):
+    """A table of the books."""
+
+    class Meta:
+        abstract = True
+
+    def save(self, *_: Any, **__: Any) -> NoReturn:
+        raise ReadOnlyBooksError
+
+    def delete(self, *_: Any, **__: Any) -> NoReturn:
+        raise ReadOnlyBooksError
+
+
+class Account(ReadOnly):
+    """A place credits can be, and its cached totals. Its kind decides class, floor and whether it is deferred.
+
+    Only accounts that grow by credits have floors. Rules that cannot change after a row was added are held where rows are
+    added (``sql/accounts.sql``): PostgreSQL reads a CHECK anew for each statement, and these rows are updated all day.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    code = models.TextField(help_text="Name in the chart of accounts, for example award:NOR-7:available")
+    kind = models.TextField(choices=AccountKind.choices)
+    account_class = models.TextField(choices=AccountClass.choices, db_column="class")
+    unit = models.SmallIntegerField(choices=Unit.choices)
+    has_floor = models.BooleanField(help_text="May not fall below zero")
+    deferred = models.BooleanField(help_text="Totals are brought up to date by checkpoints, not by each posting")
+    closed = models.BooleanField(help_text="Nothing can be posted any more")
+    debits = models.BigIntegerField(help_text="Sum of all debits, in micro-credits")
+    credits = models.BigIntegerField(help_text="Sum of all credits, in micro-credits")
+    seq = models.BigIntegerField(help_text="How many sides of postings the totals contain")
+    rolled_to = models.BigIntegerField(help_text="Last entry in the totals of a deferred account")
+
+    objects: ClassVar[ReadOnlyQuerySet[Account]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_account"
+        ordering = ["code"]
+        constraints = [
+            models.UniqueConstraint(fields=["code"], name="ledger_account_code_is_unique"),
+            models.CheckConstraint(
+                condition=Q(has_floor=False) | Q(credits__gte=F("debits")), name="ledger_account_not_overdrawn"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.code
+
+
+class Hold(ReadOnly):
+    """Credits set aside for somebody to take. What is left of open holds is what their `held` accounts hold."""
+
+    id = models.BigAutoField(primary_key=True)
+    wallet = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    held = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    payee = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    authorised = models.BigIntegerField()
+    captured = models.BigIntegerField()
+    released = models.BigIntegerField()
+    refunded = models.BigIntegerField(help_text="What the payee gave back of what was captured")
+    expires_at = models.DateTimeField()
+    is_open = models.GeneratedField(
+        expression=ExpressionWrapper(
+            Q(authorised__gt=F("captured") + F("released")), output_field=models.BooleanField()
+        ),
+        output_field=models.BooleanField(),
+        db_persist=True,
+        help_text="Something is left to capture or release",
+    )
+
+    objects: ClassVar[ReadOnlyQuerySet[Hold]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_hold"
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(authorised__gte=F("captured") + F("released")), name="ledger_hold_within_authorisation"
+            ),
+            models.CheckConstraint(condition=Q(captured__gte=F("refunded")), name="ledger_hold_refund_within_capture"),
+        ]
+        indexes = [
+            models.Index("expires_at", condition=Q(is_open=True), name="ledger_hold_open_by_expiry"),
+            models.Index("held", condition=Q(is_open=True), name="ledger_hold_open_by_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"hold {self.pk}"
+
+    @property
+    def remaining(self) -> int:
+        """Micro-credits that can still be captured or released."""
+        return self.authorised - self.captured - self.released
+
+
+class Entry(ReadOnly):
+    """One event in the books: why, by whom and when credits moved. Its postings say how many, from where to where.
+
+    Which kinds need a hold or an earlier entry is checked by the writing function, the only one that can insert.
+    """
+
+    id = models.BigAutoField(primary_key=True)
+    idempotency_key = models.UUIDField()
+    request_hash = models.BinaryField(help_text="What was asked under this key")
+    kind = models.TextField(choices=EntryKind.choices)
+    hold = models.ForeignKey(
+        Hold, models.PROTECT, null=True, related_name="entries", db_constraint=False, db_index=False
+    )
+    reverses = models.ForeignKey(
+        "self", models.PROTECT, null=True, related_name="reversed_by", db_constraint=False, db_index=False
+    )
+    actor = models.TextField(help_text="audit_id of the person or system behind it")
+    reason = models.TextField(blank=True)
+    effective_at = models.DateTimeField(help_text="When it counts")
+    recorded_at = models.DateTimeField(help_text="When it was written")
+
+    objects: ClassVar[ReadOnlyQuerySet[Entry]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_entry"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["idempotency_key"], name="ledger_entry_key_is_unique"),
+            models.UniqueConstraint(
+                fields=["reverses"], condition=Q(kind=EntryKind.REVERSE), name="ledger_entry_reversed_once"
+            ),
+        ]
+        indexes = [
+            models.Index("hold", "id", condition=Q(hold__isnull=False), name="ledger_entry_by_hold"),
+        ]
+
+    def __str__(self) -> str:
+        return f"entry {self.pk}"
+
+
+class Posting(ReadOnly):
+    """One line of an entry: `amount` flows from the debit account to the credit account.
+
+    `seq` and `total` are what the account's row said after this line, on each side; both are null on the side of a
+    deferred account. No foreign keys in the database: a check would write a lock into the row of a busy deferred account
+    (measured: a third of the throughput). Only the writing function inserts here, and ``verify`` looks.
+    """
+
+    pk = models.CompositePrimaryKey("entry_id", "line")
+    entry = models.ForeignKey(Entry, models.PROTECT, related_name="postings", db_constraint=False, db_index=False)
+    line = models.SmallIntegerField()
+    unit = models.SmallIntegerField(choices=Unit.choices)
+    debit = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    credit = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    amount = models.BigIntegerField()
+    debit_seq = models.BigIntegerField(null=True)
+    debit_total = models.BigIntegerField(null=True)
+    credit_seq = models.BigIntegerField(null=True)
+    credit_total = models.BigIntegerField(null=True)
+
+    objects: ClassVar[ReadOnlyQuerySet[Posting]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_posting"
+        ordering = ["entry_id", "line"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="ledger_posting_amount_is_positive"),
+            models.CheckConstraint(condition=~Q(debit=F("credit")), name="ledger_posting_has_two_accounts"),
+        ]
+        indexes = [
+            models.Index("debit", "debit_seq", "entry_id", name="ledger_posting_by_debit"),
+            models.Index("credit", "credit_seq", "entry_id", name="ledger_posting_by_credit"),
+        ]
+
+    def __str__(self) -> str:
+        return f"entry {self.entry_id} line {self.line}"
+
+
+class Checkpoint(ReadOnly):
+    """What a deferred account had come to after an entry. Adding one brings the account's row up to date."""
+
+    pk = models.CompositePrimaryKey("account_id", "upto_entry")
+    account = models.ForeignKey(Account, models.PROTECT, related_name="checkpoints", db_index=False)
+    upto_entry = models.BigIntegerField()
+    debits = models.BigIntegerField()
+    credits = models.BigIntegerField()
+    seq = models.BigIntegerField()
+
+    objects: ClassVar[ReadOnlyQuerySet[Checkpoint]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_checkpoint"
+        ordering = ["account_id", "upto_entry"]
+
+    def __str__(self) -> str:
+        return f"account {self.account_id} up to entry {self.upto_entry}"

@@ -1,0 +1,320 @@
+"""Reads of the books. All amounts are micro-credits; a balance is positive on the side its account grows on.
+
+An account that nobody has opened has a balance of zero and an empty statement.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import astuple, dataclass
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connection, models
+
+from earthcode.ledger import chart
+from earthcode.ledger.kinds import GROWS_BY_DEBITS, AccountClass, AccountKind, EntryKind, Unit
+from earthcode.ledger.models import Account, Hold
+from earthcode.lib.money import MicroCredits
+
+AccountRef = Account | str
+
+
+def _code(account: AccountRef) -> str:
+    return account.code if isinstance(account, Account) else account
+
+
+# --- balances --------------------------------------------------------------------------------------------------------
+
+
+def balance(account: AccountRef, *, at: datetime | None = None) -> MicroCredits:
+    """What an account has now, or had at a moment: everything that counted by then, whenever it was written.
+
+    Now costs one look at a row; a moment costs a walk over the account's postings.
+    """
+    code = _code(account)
+    if at is None:
+        return balances([code])[code]
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_balance_at(%s, %s)", [code, at])
+        found = cursor.fetchone()
+    return MicroCredits(found[0] or 0)
+
+
+def balances(accounts: Iterable[AccountRef]) -> dict[str, MicroCredits]:
+    """What each of many accounts has now, by code, in one query and one snapshot."""
+    result = {_code(account): MicroCredits(0) for account in accounts}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT code, balance FROM ledger_balance WHERE code = ANY(%s::text[])", [list(result)])
+        result.update(cursor.fetchall())
+    return result
+
+
+def open_holds(account: AccountRef) -> models.QuerySet[Hold]:
+    """The holds whose remainders a held account holds, the first to run out first."""
+    return (
+        Hold.objects.filter(is_open=True, held__code=_code(account))
+        .select_related("wallet", "held", "payee")
+        .order_by("expires_at", "pk")
+    )
+
+
+def holds(ids: Iterable[int]) -> dict[int, Hold]:
+    """Holds by id, in one query. One that does not exist is left out."""
+    return Hold.objects.in_bulk(set(ids))
+
+
+def unspent(award_keys: models.QuerySet[Any, Any]) -> MicroCredits | None:
+    """What these awards together have not spent, set aside or not; None where there is no such award.
+
+    ``award_keys`` is a queryset of keys (``values("reference")``), which becomes a part of the one query.
+    """
+    try:
+        keys, parameters = award_keys.query.sql_with_params()
+    except EmptyResultSet:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT sum(account.credits - account.debits)::bigint
+            FROM ({keys}) award (key)
+            CROSS JOIN LATERAL (VALUES (%s), (%s)) kind (code)
+            JOIN ledger_account account ON account.code = format(kind.code, award.key)
+            """,  # noqa: S608  # the subquery is Django's own, its parameters are passed on
+            [*parameters, *(astuple(chart.award_accounts("%s")))],
+        )
+        (found,) = cursor.fetchone()
+    return None if found is None else MicroCredits(found)
+
+
+# --- statements ------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Position:
+    """A place in the statement of one account, to go on from. Its two numbers mean nothing outside."""
+
+    major: int
+    minor: int
+
+
+@dataclass(frozen=True)
+class StatementLine:
+    """One posting, seen from one account. ``change`` is positive when the account's balance grew."""
+
+    entry_id: int
+    kind: EntryKind
+    effective_at: datetime
+    recorded_at: datetime
+    actor: str
+    reason: str
+    counterpart: str
+    change: MicroCredits
+    balance: MicroCredits
+    hold_id: int | None
+    reverses_id: int | None
+    position: Position
+
+
+_LINES = """
+    SELECT
+        line.entry_id, entry.kind, entry.effective_at, entry.recorded_at, entry.actor, entry.reason, other.code,
+        line.change, line.balance, entry.hold_id, entry.reverses_id, line.major, line.minor
+    FROM {source} line
+    JOIN ledger_entry entry ON entry.id = line.entry_id
+    JOIN ledger_account other ON other.id = line.other_id
+    ORDER BY line.major DESC, line.minor DESC
+"""
+_STATEMENT = _LINES.format(source="ledger_statement(%s, %s, %s)")
+_STATEMENT_OF_DEFERRED = _LINES.format(source="ledger_statement_of_deferred(%s, %s, %s::smallint, %s)")
+
+#: Above every position.
+_END = Position(2**63 - 1, 2**15 - 1)
+
+
+def statement(account: AccountRef, *, before: Position | None = None, limit: int = 50) -> list[StatementLine]:
+    """A page of an account's history with its running balance, newest first; go on with ``before=page[-1].position``.
+
+    Lines come in the order in which they were written, which is the order the balance ran in; a line that counts from an
+    earlier moment keeps its place.
+    """
+    found = Account.objects.filter(code=_code(account)).first()
+    if found is None:
+        return []
+    position = before or _END
+    sign = 1 if found.account_class in GROWS_BY_DEBITS else -1
+    with connection.cursor() as cursor:
+        if found.deferred:
+            cursor.execute(_STATEMENT_OF_DEFERRED, [found.pk, position.major, position.minor, limit])
+        else:
+            cursor.execute(_STATEMENT, [found.pk, position.major, limit])
+        return [_line(sign, *row) for row in cursor.fetchall()]
+
+
+def _line(
+    sign: int,
+    entry_id: int,
+    kind: str,
+    effective_at: datetime,
+    recorded_at: datetime,
+    actor: str,
+    reason: str,
+    counterpart: str,
+    change: int,
+    running: int,
+    hold_id: int | None,
+    reverses_id: int | None,
+    major: int,
+    minor: int,
+) -> StatementLine:
+    return StatementLine(
+        entry_id=entry_id,
+        kind=EntryKind(kind),
+        effective_at=effective_at,
+        recorded_at=recorded_at,
+        actor=actor,
+        reason=reason,
+        counterpart=counterpart,
+        change=MicroCredits(sign * change),
+        balance=MicroCredits(sign * running),
+        hold_id=hold_id,
+        reverses_id=reverses_id,
+        position=Position(major, minor),
+    )
+
+
+def statement_lines(account: AccountRef, *, page_size: int = 1000) -> Iterator[StatementLine]:
+    """The whole history of an account, newest first, in constant memory however long it is."""
+    page = statement(account, limit=page_size)
+    while page:
+        yield from page
+        page = statement(account, before=page[-1].position, limit=page_size) if len(page) == page_size else []
+
+
+@dataclass(frozen=True)
+class Movement:
+    """One posting of a hold: ``amount`` went from one account to another.
+
+    ``used`` is what its payee had taken for good after that, ``remaining`` what the hold had left.
+    """
+
+    entry_id: int
+    kind: EntryKind
+    effective_at: datetime
+    actor: str
+    reason: str
+    source: AccountKind
+    target: AccountKind
+    amount: MicroCredits
+    used: MicroCredits
+    remaining: MicroCredits
+
+
+def statement_of_hold(hold: int, *, limit: int = 50) -> list[Movement]:
+    """What became of the credits of a hold, the newest first."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT
+                entry.id, entry.kind, entry.effective_at, entry.actor, entry.reason, source.kind, target.kind,
+                posting.amount,
+                sum(
+                    CASE hold.payee_id WHEN posting.credit_id THEN 1 WHEN posting.debit_id THEN -1 ELSE 0 END
+                    * posting.amount
+                ) OVER so_far::bigint,
+                sum(
+                    CASE hold.held_id WHEN posting.credit_id THEN 1 WHEN posting.debit_id THEN -1 ELSE 0 END
+                    * posting.amount
+                ) OVER so_far::bigint
+            FROM ledger_hold hold
+            JOIN ledger_entry entry ON entry.hold_id = hold.id
+            JOIN ledger_posting posting ON posting.entry_id = entry.id
+            JOIN ledger_account source ON source.id = posting.debit_id
+            JOIN ledger_account target ON target.id = posting.credit_id
+            WHERE hold.id = %s
+            WINDOW so_far AS (ORDER BY entry.id, posting.line)
+            ORDER BY entry.id DESC, posting.line DESC
+            LIMIT %s
+            """,
+            [hold, limit],
+        )
+        return [_movement(*row) for row in cursor.fetchall()]
+
+
+def _movement(
+    entry_id: int,
+    kind: str,
+    effective_at: datetime,
+    actor: str,
+    reason: str,
+    source: str,
+    target: str,
+    amount: int,
+    used: int,
+    remaining: int,
+) -> Movement:
+    return Movement(
+        entry_id=entry_id,
+        kind=EntryKind(kind),
+        effective_at=effective_at,
+        actor=actor,
+        reason=reason,
+        source=AccountKind(source),
+        target=AccountKind(target),
+        amount=MicroCredits(amount),
+        used=MicroCredits(used),
+        remaining=MicroCredits(remaining),
+    )
+
+
+# --- the trial balance -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class TrialLine:
+    """All accounts of one kind and unit together."""
+
+    unit: Unit
+    kind: AccountKind
+    account_class: AccountClass
+    accounts: int
+    debits: MicroCredits
+    credits: MicroCredits
+    balance: MicroCredits
+
+
+@dataclass(frozen=True)
+class TrialBalance:
+    """Everything in the books, by kind."""
+
+    lines: tuple[TrialLine, ...]
+
+    @property
+    def differences(self) -> dict[Unit, int]:
+        """Debits less credits of each unit: zero, or the books are wrong."""
+        result: dict[Unit, int] = {}
+        for line in self.lines:
+            result[line.unit] = result.get(line.unit, 0) + line.debits - line.credits
+        return result
+
+    @property
+    def balances(self) -> bool:
+        return not any(self.differences.values())
+
+
+def trial_balance() -> TrialBalance:
+    """What all accounts have come to, by unit and kind, in one snapshot."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT unit, kind, class, count(*), sum(debits)::bigint, sum(credits)::bigint, sum(balance)::bigint
+            FROM ledger_balance GROUP BY unit, kind, class ORDER BY unit, kind
+            """
+        )
+        return TrialBalance(
+            tuple(
+                TrialLine(Unit(unit), AccountKind(kind), AccountClass(account_class), accounts, *totals)
+                for unit, kind, account_class, accounts, *totals in cursor.fetchall()
+            )
+        )

@@ -1,0 +1,302 @@
+"""Re-derives every balance and every rule from the postings, without the functions that wrote them.
+
+Each rule is one statement, so it sees one moment of the books even while they are written, and PostgreSQL keeps the memory
+bounded. It returns a line for each row that breaks it.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import connection
+
+_POSTINGS = """
+    SELECT format('entry %s line %s: %s', posting.entry_id, posting.line, CASE
+               WHEN debit.id IS NULL OR credit.id IS NULL THEN 'an account is missing'
+               WHEN debit.id = credit.id THEN 'debits and credits one account'
+               WHEN posting.amount <= 0 THEN 'the amount is not positive'
+               WHEN debit.unit <> posting.unit OR credit.unit <> posting.unit THEN 'units mix'
+               ELSE 'a side is numbered that should not be, or is not' END)
+    FROM ledger_posting posting
+    LEFT JOIN ledger_account debit ON debit.id = posting.debit_id
+    LEFT JOIN ledger_account credit ON credit.id = posting.credit_id
+    WHERE debit.id IS NULL OR credit.id IS NULL OR debit.id = credit.id OR posting.amount <= 0
+       OR debit.unit <> posting.unit OR credit.unit <> posting.unit
+       OR debit.deferred <> (posting.debit_seq IS NULL) OR debit.deferred <> (posting.debit_total IS NULL)
+       OR credit.deferred <> (posting.credit_seq IS NULL) OR credit.deferred <> (posting.credit_total IS NULL)
+"""
+
+_ENTRIES = """
+    SELECT format('entry %s: %s', coalesce(entry.id, lines.entry_id), CASE
+               WHEN entry.id IS NULL THEN 'its postings are there and it is not'
+               WHEN lines.entry_id IS NULL THEN 'it has no postings'
+               WHEN lines.count <> lines.last OR lines.first <> 1 THEN 'its lines are not numbered 1, 2, …'
+               ELSE 'its kind needs what it does not have, or has what it does not need' END)
+    FROM ledger_entry entry
+    FULL JOIN (
+        SELECT entry_id, count(*) AS count, min(line) AS first, max(line) AS last FROM ledger_posting GROUP BY entry_id
+    ) lines ON lines.entry_id = entry.id
+    WHERE entry.id IS NULL OR lines.entry_id IS NULL OR lines.count <> lines.last OR lines.first <> 1
+       OR (entry.hold_id IS NULL) = (entry.kind IN ('hold', 'capture', 'release', 'expire', 'refund'))
+          AND entry.kind <> 'reverse'
+       OR (entry.reverses_id IS NULL) = (entry.kind IN ('refund', 'reverse'))
+"""
+
+_FLOORS = """
+    SELECT format('account %s: has %s', code, credits - debits)
+    FROM ledger_account WHERE has_floor AND credits < debits
+"""
+
+_KINDS = """
+    SELECT format('account %s: not what an account of kind %s is', account.code, account.kind)
+    FROM ledger_account account
+    LEFT JOIN (VALUES
+        ('commitment', 'asset', false, true),
+        ('available', 'liability', true, false),
+        ('held', 'liability', true, false),
+        ('accrued', 'liability', false, true),
+        ('invoiced', 'liability', true, false)
+    ) AS rule (kind, class, has_floor, deferred) USING (kind, class, has_floor, deferred)
+    WHERE rule.kind IS NULL
+"""
+
+_TOTALS = """
+    SELECT format(
+        'account %s: says debits %s, credits %s after %s postings; its postings say %s, %s after %s', account.code,
+        account.debits, account.credits, account.seq,
+        coalesce(sums.debits, 0), coalesce(sums.credits, 0), coalesce(sums.count, 0))
+    FROM ledger_account account
+    LEFT JOIN (
+        SELECT account_id, sum(debit) AS debits, sum(credit) AS credits, count(*) AS count
+        FROM (
+            SELECT debit_id AS account_id, entry_id, amount AS debit, 0 AS credit FROM ledger_posting
+            UNION ALL
+            SELECT credit_id, entry_id, 0, amount FROM ledger_posting
+        ) side
+        JOIN ledger_account account ON account.id = side.account_id
+        WHERE NOT account.deferred OR side.entry_id <= account.rolled_to
+        GROUP BY account_id
+    ) sums ON sums.account_id = account.id
+    WHERE (account.debits, account.credits, account.seq)
+          IS DISTINCT FROM (coalesce(sums.debits, 0), coalesce(sums.credits, 0), coalesce(sums.count, 0))
+"""
+
+_RUNNING_TOTALS = """
+    SELECT format('entry %s line %s: says number %s and total %s on its %s side; it is number %s and leaves %s',
+                  entry_id, line, seq, total, side, place, running)
+    FROM (
+        SELECT entry_id, line, side, seq, total, row_number() OVER earlier AS place,
+               CASE side WHEN 'debit' THEN sum(debit) OVER earlier ELSE sum(credit) OVER earlier END AS running
+        FROM (
+            SELECT debit_id AS account_id, entry_id, line, 'debit' AS side, debit_seq AS seq, debit_total AS total,
+                   amount AS debit, 0 AS credit
+            FROM ledger_posting WHERE debit_seq IS NOT NULL
+            UNION ALL
+            SELECT credit_id, entry_id, line, 'credit', credit_seq, credit_total, 0, amount
+            FROM ledger_posting WHERE credit_seq IS NOT NULL
+        ) posting
+        WINDOW earlier AS (PARTITION BY account_id ORDER BY seq ROWS UNBOUNDED PRECEDING)
+    ) numbered
+    WHERE seq <> place OR total <> running
+"""
+
+_CHECKPOINTS = """
+    SELECT format('account %s: its checkpoint at entry %s is not the sum of its postings', account.code, step.upto_entry)
+    FROM (
+        SELECT account_id, upto_entry, lag(upto_entry, 1, 0::bigint) OVER earlier AS since,
+               debits - lag(debits, 1, 0::bigint) OVER earlier AS debits,
+               credits - lag(credits, 1, 0::bigint) OVER earlier AS credits,
+               seq - lag(seq, 1, 0::bigint) OVER earlier AS count
+        FROM ledger_checkpoint
+        WINDOW earlier AS (PARTITION BY account_id ORDER BY upto_entry)
+    ) step
+    JOIN ledger_account account ON account.id = step.account_id
+    CROSS JOIN LATERAL (
+        SELECT coalesce(sum(debit), 0) AS debits, coalesce(sum(credit), 0) AS credits, count(*) AS count
+        FROM (
+            SELECT amount AS debit, 0 AS credit FROM ledger_posting
+            WHERE debit_id = account.id AND debit_seq IS NULL AND entry_id > step.since AND entry_id <= step.upto_entry
+            UNION ALL
+            SELECT 0, amount FROM ledger_posting
+            WHERE credit_id = account.id AND credit_seq IS NULL AND entry_id > step.since AND entry_id <= step.upto_entry
+        ) side
+    ) sums
+    WHERE (step.debits, step.credits, step.count) IS DISTINCT FROM (sums.debits, sums.credits, sums.count)
+       OR NOT account.deferred
+    UNION ALL
+    SELECT format('account %s: brought up to entry %s, its last checkpoint is at %s', code, rolled_to, coalesce(last, 0))
+    FROM ledger_account account
+    LEFT JOIN (SELECT account_id, max(upto_entry) AS last FROM ledger_checkpoint GROUP BY 1) checkpoint
+        ON checkpoint.account_id = account.id
+    WHERE rolled_to <> coalesce(last, 0)
+"""
+
+_HOLDS = """
+    SELECT format('hold %s: says %s set aside, %s captured, %s released, %s refunded; its entries say %s, %s, %s, %s',
+                  hold.id, hold.authorised, hold.captured, hold.released, hold.refunded,
+                  coalesce(sums.authorised, 0), coalesce(sums.captured, 0), coalesce(sums.released, 0),
+                  coalesce(sums.refunded, 0))
+    FROM ledger_hold hold
+    LEFT JOIN (
+        SELECT hold.id,
+               sum(amount) FILTER (WHERE debit_id = wallet_id AND credit_id = held_id) AS authorised,
+               sum(amount) FILTER (WHERE debit_id = held_id AND credit_id = payee_id) AS captured,
+               sum(amount) FILTER (WHERE debit_id = held_id AND credit_id = wallet_id) AS released,
+               sum(amount) FILTER (WHERE debit_id = payee_id AND credit_id = wallet_id) AS refunded,
+               sum(amount) AS everything
+        FROM ledger_hold hold
+        JOIN ledger_entry entry ON entry.hold_id = hold.id
+        JOIN ledger_posting posting ON posting.entry_id = entry.id
+        GROUP BY hold.id
+    ) sums ON sums.id = hold.id
+    WHERE (hold.authorised, hold.captured, hold.released, hold.refunded) IS DISTINCT FROM
+          (coalesce(sums.authorised, 0), coalesce(sums.captured, 0), coalesce(sums.released, 0), coalesce(sums.refunded, 0))
+       OR hold.authorised + hold.captured + hold.released + hold.refunded IS DISTINCT FROM sums.everything
+       OR hold.captured + hold.released > hold.authorised OR hold.refunded > hold.captured
+    UNION ALL
+    SELECT format('entry %s: names hold %s, which is missing', entry.id, entry.hold_id)
+    FROM ledger_entry entry
+    WHERE entry.hold_id IS NOT NULL AND NOT EXISTS (SELECT FROM ledger_hold hold WHERE hold.id = entry.hold_id)
+"""
+
+_HELD = """
+    SELECT format('account %s: holds %s, and its open holds have %s left', account.code,
+                  account.credits - account.debits, coalesce(holds.remaining, 0))
+    FROM ledger_account account
+    LEFT JOIN (
+        SELECT held_id, sum(authorised - captured - released) AS remaining FROM ledger_hold GROUP BY held_id
+    ) holds ON holds.held_id = account.id
+    WHERE (account.kind = 'held' OR holds.held_id IS NOT NULL)
+      AND (account.kind <> 'held' OR account.credits - account.debits <> coalesce(holds.remaining, 0))
+"""
+
+_KEYS = """
+    SELECT format('key %s: stands for %s entries, the first is %s', idempotency_key, count(*), min(id))
+    FROM ledger_entry GROUP BY idempotency_key HAVING count(*) > 1
+"""
+
+_GIVEN_BACK = """
+    WITH given_back AS (
+        SELECT entry.reverses_id AS original_id, posting.debit_id AS from_id, posting.credit_id AS to_id,
+               sum(posting.amount) AS amount,
+               count(DISTINCT entry.id) FILTER (WHERE entry.kind = 'reverse') AS reversals
+        FROM ledger_entry entry
+        JOIN ledger_posting posting ON posting.entry_id = entry.id
+        WHERE entry.reverses_id IS NOT NULL
+        GROUP BY 1, 2, 3
+    ),
+    moved AS (
+        SELECT original.id AS original_id, posting.credit_id AS from_id,
+               CASE WHEN posting.debit_id = hold.held_id THEN hold.wallet_id ELSE posting.debit_id END AS to_id,
+               sum(posting.amount) AS amount
+        FROM ledger_entry original
+        JOIN ledger_posting posting ON posting.entry_id = original.id
+        LEFT JOIN ledger_hold hold ON hold.id = original.hold_id
+        WHERE original.id IN (SELECT original_id FROM given_back)
+          AND original.kind NOT IN ('hold', 'release', 'expire', 'refund', 'reverse')
+          AND posting.credit_id IS DISTINCT FROM hold.wallet_id
+        GROUP BY 1, 2, 3
+    )
+    SELECT format('entry %s: moved %s between two accounts, and %s were given back in %s reversals',
+                  given_back.original_id, coalesce(moved.amount, 0), given_back.amount, given_back.reversals)
+    FROM given_back
+    LEFT JOIN moved USING (original_id, from_id, to_id)
+    WHERE given_back.amount > coalesce(moved.amount, 0) OR given_back.reversals > 1
+"""
+
+_TRIAL_BALANCE = """
+    SELECT format('unit %s: debits %s, credits %s', unit, sum(debits), sum(credits))
+    FROM ledger_balance GROUP BY unit HAVING sum(debits) <> sum(credits)
+"""
+
+_GUARDS = """
+    SELECT format('trigger %s on %s: missing or switched off', expected.name, expected.relation)
+    FROM (VALUES
+        ('ledger_account', 'ledger_account_opens'),
+        ('ledger_account', 'ledger_account_written_by_draft'),
+        ('ledger_account', 'ledger_account_not_deleted'),
+        ('ledger_account', 'ledger_account_not_truncated'),
+        ('ledger_hold', 'ledger_hold_written_by_draft'),
+        ('ledger_hold', 'ledger_hold_not_deleted'),
+        ('ledger_hold', 'ledger_hold_not_truncated'),
+        ('ledger_entry', 'ledger_entry_written_by_draft'),
+        ('ledger_entry', 'ledger_entry_append_only'),
+        ('ledger_entry', 'ledger_entry_not_truncated'),
+        ('ledger_posting', 'ledger_posting_written_by_draft'),
+        ('ledger_posting', 'ledger_posting_append_only'),
+        ('ledger_posting', 'ledger_posting_not_truncated'),
+        ('ledger_checkpoint', 'ledger_write_checkpoint'),
+        ('ledger_checkpoint', 'ledger_checkpoint_append_only'),
+        ('ledger_checkpoint', 'ledger_checkpoint_not_truncated'),
+        ('ledger_draft', 'ledger_write')
+    ) AS expected (relation, name)
+    LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.relation) AND tgname = expected.name AND tgenabled IN ('O', 'A')
+    WHERE pg_trigger.oid IS NULL
+    UNION ALL
+    SELECT format('constraint %s on %s: missing or not enforced', expected.name, expected.relation)
+    FROM (VALUES
+        ('ledger_account', 'ledger_account_not_overdrawn'),
+        ('ledger_account', 'ledger_account_code_is_unique'),
+        ('ledger_hold', 'ledger_hold_within_authorisation'),
+        ('ledger_hold', 'ledger_hold_refund_within_capture'),
+        ('ledger_entry', 'ledger_entry_key_is_unique'),
+        ('ledger_posting', 'ledger_posting_amount_is_positive'),
+        ('ledger_posting', 'ledger_posting_has_two_accounts')
+    ) AS expected (relation, name)
+    LEFT JOIN pg_constraint ON conrelid = to_regclass(expected.relation) AND conname = expected.name AND convalidated
+    WHERE pg_constraint.oid IS NULL
+    UNION ALL
+    SELECT 'index ledger_entry_reversed_once: missing or not valid'
+    WHERE NOT EXISTS (
+        SELECT FROM pg_index
+        WHERE indexrelid = to_regclass('ledger_entry_reversed_once') AND indisunique AND indisvalid
+    )
+"""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What always holds, in words, and a statement that returns a line for each row of which it does not."""
+
+    words: str
+    breaks: str
+
+
+RULES = (
+    Rule("every posting moves a positive amount of one unit between two accounts", _POSTINGS),
+    Rule("every entry is whole and of its kind", _ENTRIES),
+    Rule("every account is what its kind says", _KINDS),
+    Rule("no account is below its floor", _FLOORS),
+    Rule("every account's totals are the sum of its postings", _TOTALS),
+    Rule("every posting repeats the number and total it left behind", _RUNNING_TOTALS),
+    Rule("every checkpoint is the sum of the postings up to it", _CHECKPOINTS),
+    Rule("every hold is what its entries made of it", _HOLDS),
+    Rule("held accounts hold what open holds have left", _HELD),
+    Rule("every key stands for one entry", _KEYS),
+    Rule("nothing is given back twice, or beyond what was moved", _GIVEN_BACK),
+    Rule("debits equal credits over everything", _TRIAL_BALANCE),
+    Rule("the guards of the database are in place", _GUARDS),
+)
+#: How many broken rows a finding names.
+NAMED_MAX = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Whether a rule holds. ``breaks`` names the first rows of which it does not."""
+
+    rule: str
+    breaks: tuple[str, ...]
+    more: bool
+
+    @property
+    def holds(self) -> bool:
+        return not self.breaks
+
+
+def findings() -> Iterator[Finding]:
+    """Check every rule over the whole books."""
+    for rule in RULES:
+        with connection.chunked_cursor() as cursor:
+            cursor.execute(rule.breaks)
+            named = [line for (line,) in cursor.fetchmany(NAMED_MAX + 1)]
+        yield Finding(rule.words, tuple(named[:NAMED_MAX]), more=len(named) > NAMED_MAX)

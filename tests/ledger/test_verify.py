@@ -1,0 +1,247 @@
+"""Somebody switches the triggers off and changes a row: ``verify_ledger`` says which."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection
+
+from earthcode.ledger import actions as ledger
+from earthcode.ledger import verify
+from earthcode.ledger.models import Account, Entry, Hold
+from earthcode.lib.money import credits
+
+from .conftest import Books
+
+
+@pytest.fixture
+def used_books(books: Books) -> Books:
+    hold = books.hold(33)
+    capture = ledger.capture(hold, credits(10), **books.terms)
+    ledger.refund(capture.entry_id, credits(1), **books.terms)
+    ledger.reverse(books.grant(1).entry_id, reason="A mistake.", **books.terms)
+    return books
+
+
+@contextmanager
+def triggers_off() -> Iterator[None]:
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL session_replication_role = replica")
+        yield
+        cursor.execute("SET LOCAL session_replication_role = origin")
+
+
+def change(sql: str) -> None:
+    with triggers_off(), connection.cursor() as cursor:
+        cursor.execute(sql)
+
+
+def broken() -> dict[str, tuple[str, ...]]:
+    return {finding.rule: finding.breaks for finding in verify.findings() if not finding.holds}
+
+
+def test_untouched_books_hold_every_rule(used_books: Books) -> None:
+    out = StringIO()
+
+    call_command("verify_ledger", stdout=out)
+
+    lines = out.getvalue().splitlines()
+    assert len(lines) == len(verify.RULES) == 13
+    assert all(line.startswith("holds   ") for line in lines)
+
+
+def test_empty_books_hold_every_rule(db: None) -> None:
+    assert broken() == {}
+
+
+def test_a_changed_amount_is_found_and_named(used_books: Books) -> None:
+    entry = Entry.objects.filter(kind="capture").get()
+    change(f"UPDATE ledger_posting SET amount = amount + 1 WHERE entry_id = {entry.pk}")
+    out = StringIO()
+
+    with pytest.raises(CommandError, match="rules of the ledger broken"):
+        call_command("verify_ledger", stdout=out)
+
+    assert "BROKEN  every account's totals are the sum of its postings" in out.getvalue()
+    assert f"entry {entry.pk} line 1: says number" in out.getvalue()
+    assert "holds   no account is below its floor" in out.getvalue()
+
+
+MISSING = 10**9
+
+#: How a row is changed with the triggers off, the rule that then reads as broken, and what its line begins with.
+CHANGES = {
+    "a posting removed": (
+        "DELETE FROM ledger_posting WHERE entry_id = (SELECT max(id) FROM ledger_entry WHERE kind = 'award')",
+        "every entry is whole and of its kind",
+        "entry ",
+    ),
+    "an entry removed": (
+        "DELETE FROM ledger_entry WHERE id = (SELECT max(id) FROM ledger_entry)",
+        "every entry is whole and of its kind",
+        "entry ",
+    ),
+    "an entry and its postings removed": (
+        """
+        WITH last AS (DELETE FROM ledger_entry WHERE id = (SELECT max(id) FROM ledger_entry) RETURNING id)
+        DELETE FROM ledger_posting USING last WHERE entry_id = last.id
+        """,
+        "every account's totals are the sum of its postings",
+        "account ",
+    ),
+    "a posting inserted": (
+        """
+        INSERT INTO ledger_posting SELECT 9, unit, amount, debit_seq, debit_total, credit_seq, credit_total,
+                                          credit_id, debit_id, entry_id FROM ledger_posting WHERE credit_seq = 1
+        """,
+        "every posting repeats the number and total it left behind",
+        "entry ",
+    ),
+    "a posting sent to another account": (
+        f"UPDATE ledger_posting SET credit_id = {MISSING} WHERE entry_id = (SELECT min(entry_id) FROM ledger_posting)",
+        "every posting moves a positive amount of one unit between two accounts",
+        "entry ",
+    ),
+    "an account of another unit": (
+        "UPDATE ledger_account SET unit = 2 WHERE kind = 'accrued'",
+        "every posting moves a positive amount of one unit between two accounts",
+        "entry ",
+    ),
+    "two postings swapped": (
+        """
+        UPDATE ledger_posting SET debit_seq = other.debit_seq
+        FROM ledger_posting other
+        WHERE ledger_posting.debit_id = other.debit_id AND ledger_posting.debit_seq <> other.debit_seq
+        """,
+        "every posting repeats the number and total it left behind",
+        "entry ",
+    ),
+    "a balance raised": (
+        "UPDATE ledger_account SET credits = credits + 5 WHERE code LIKE 'award:%:available'",
+        "every account's totals are the sum of its postings",
+        "account award:",
+    ),
+    "a checkpoint that never was": (
+        "UPDATE ledger_account SET rolled_to = 1 WHERE kind = 'accrued'",
+        "every checkpoint is the sum of the postings up to it",
+        "account provider:",
+    ),
+    "a wrong checkpoint": (
+        """
+        INSERT INTO ledger_checkpoint (account_id, upto_entry, debits, credits, seq)
+        SELECT id, 10 ^ 9, 1, 1, 1 FROM ledger_account WHERE kind = 'accrued'
+        """,
+        "every checkpoint is the sum of the postings up to it",
+        "account provider:",
+    ),
+    "a floor taken away": (
+        "UPDATE ledger_account SET has_floor = false WHERE kind = 'held'",
+        "every account is what its kind says",
+        "account award:",
+    ),
+    "a hold raised": (
+        "UPDATE ledger_hold SET authorised = authorised + 5",
+        "every hold is what its entries made of it",
+        "hold ",
+    ),
+    "a hold removed": (
+        "DELETE FROM ledger_hold",
+        "held accounts hold what open holds have left",
+        "account award:",
+    ),
+    "a hold lost by its entries": (
+        f"UPDATE ledger_entry SET hold_id = {MISSING} WHERE kind = 'refund'",
+        "every hold is what its entries made of it",
+        "",
+    ),
+    "held credits moved without the hold": (
+        "UPDATE ledger_account SET debits = debits + 5 WHERE kind = 'held'",
+        "held accounts hold what open holds have left",
+        "account award:",
+    ),
+    "a reversal that gives back something else": (
+        "UPDATE ledger_entry SET reverses_id = (SELECT min(id) FROM ledger_entry) WHERE kind = 'reverse'",
+        "nothing is given back twice, or beyond what was moved",
+        "entry ",
+    ),
+    "a reversal that is called an award": (
+        "UPDATE ledger_entry SET kind = 'award' WHERE kind = 'reverse'",
+        "every entry is whole and of its kind",
+        "entry ",
+    ),
+    "a total of everything": (
+        "UPDATE ledger_account SET credits = credits + 5 WHERE kind = 'invoiced'",
+        "debits equal credits over everything",
+        "unit 1",
+    ),
+    "a guard dropped": (
+        "DROP TRIGGER ledger_posting_append_only ON ledger_posting",
+        "the guards of the database are in place",
+        "trigger ledger_posting_append_only",
+    ),
+    "a guard switched off": (
+        "ALTER TABLE ledger_entry DISABLE TRIGGER ledger_entry_written_by_draft",
+        "the guards of the database are in place",
+        "trigger ledger_entry_written_by_draft",
+    ),
+    "a floor dropped": (
+        """
+        ALTER TABLE ledger_account DROP CONSTRAINT ledger_account_not_overdrawn;
+        UPDATE ledger_account SET debits = credits + 7 WHERE code LIKE 'award:%:available'
+        """,
+        "no account is below its floor",
+        "account award:",
+    ),
+    "the floor's constraint dropped": (
+        "ALTER TABLE ledger_account DROP CONSTRAINT ledger_account_not_overdrawn",
+        "the guards of the database are in place",
+        "constraint ledger_account_not_overdrawn",
+    ),
+    "a key for two entries": (
+        """
+        ALTER TABLE ledger_entry DROP CONSTRAINT ledger_entry_key_is_unique;
+        UPDATE ledger_entry SET idempotency_key = (SELECT idempotency_key FROM ledger_entry ORDER BY id LIMIT 1)
+        """,
+        "every key stands for one entry",
+        "key ",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_change_behind_the_triggers_is_found(used_books: Books, name: str) -> None:
+    sql, rule, words = CHANGES[name]
+    change(sql)
+
+    found = broken()
+
+    assert rule in found, f"only these rules read as broken: {found}"
+    assert any(line.startswith(words) for line in found[rule]), found[rule]
+
+
+def test_every_rule_has_a_change_that_breaks_it() -> None:
+    assert {rule for _, rule, _ in CHANGES.values()} == {rule.words for rule in verify.RULES}
+
+
+def test_a_rule_names_a_bounded_number_of_rows(books: Books) -> None:
+    for _ in range(verify.NAMED_MAX + 5):
+        books.hold(1)
+    change("UPDATE ledger_hold SET authorised = authorised + 5")
+
+    finding = next(finding for finding in verify.findings() if finding.rule.startswith("every hold"))
+
+    assert len(finding.breaks) == verify.NAMED_MAX
+    assert finding.more
+
+
+def test_deferred_accounts_are_verified_over_their_checkpoints(committed_books: Books) -> None:
+    books = committed_books
+    ledger.capture(books.hold(3), credits(3), **books.terms)
+    ledger.roll_up()
+    ledger.capture(books.hold(4), credits(4), **books.terms)
+
+    assert broken() == {}
+    assert Account.objects.get(code=books.provider.accrued).credits == credits(3)
+    assert Hold.objects.filter(is_open=True).count() == 0
