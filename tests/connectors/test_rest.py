@@ -1,0 +1,306 @@
+"""Calls of REST APIs over a real wire: what answers, breaks off, drips, lies and moves house."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from earthcode.connectors import rest
+from earthcode.connectors.base import ConnectorError
+from earthcode.connectors.rest import RestApi, url_of
+
+SECRET = "token-nobody-may-see"
+Talk = Callable[[socket.socket], None]
+
+
+@contextmanager
+def wire(*talks: Talk, context: ssl.SSLContext | None = None) -> Iterator[str]:
+    """A server that answers its first call with the first talk, and so on; the last one for all that follow."""
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        left = list(talks)
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            talk = left.pop(0) if len(left) > 1 else left[0]
+            try:
+                if context is not None:
+                    connection = context.wrap_socket(connection, server_side=True)
+                connection.recv(65536)
+                talk(connection)
+            except OSError:
+                pass  # the caller gave up first, which is what some tests are about
+            finally:
+                connection.close()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield f"{'http' if context is None else 'https'}://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        # Closing alone does not wake the thread that waits in accept.
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(timeout=10)
+
+
+def says(status: int, content: str = "", *, kind: str = "application/json", more: str = "") -> Talk:
+    def talk(connection: socket.socket) -> None:
+        body = content.encode()
+        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}"
+        connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
+
+    return talk
+
+
+def hangs_up(connection: socket.socket) -> None:
+    """Nothing is said at all."""
+
+
+def breaks_off(connection: socket.socket) -> None:
+    connection.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"half": ')
+
+
+@pytest.fixture
+def call() -> Iterator[Callable[..., rest.Answer]]:
+    apis = []
+
+    def make(url: str, *, timeout_s: float = 10, expect: frozenset[int] = frozenset({200})) -> rest.Answer:
+        api = RestApi(url, headers={"Authorization": f"token {SECRET}"}, timeout_s=timeout_s)
+        apis.append(api)
+        return api.call("GET", "/thing", expect=expect)
+
+    yield make
+    for api in apis:
+        api.close()
+
+
+def refused(call: Callable[..., rest.Answer], *talks: Talk, **options: object) -> ConnectorError:
+    with wire(*talks) as url:
+        with pytest.raises(ConnectorError) as caught:
+            call(url, **options)
+        assert url not in str(caught.value)
+    assert SECRET not in str(caught.value)
+    return caught.value
+
+
+def test_an_expected_answer_is_given_back(call: Callable[..., rest.Answer]) -> None:
+    with wire(says(200, '{"a": [1, "ü"]}')) as url:
+        assert call(url) == rest.Answer(200, {"a": [1, "ü"]})
+    with wire(says(204)) as url:
+        assert call(url, expect=frozenset({204})) == rest.Answer(204, None)
+
+
+def test_the_secret_goes_to_the_platform(call: Callable[..., rest.Answer]) -> None:
+    heard = []
+
+    def listens(connection: socket.socket) -> None:
+        says(200, "{}")(connection)
+
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def serve() -> None:
+        connection, _ = listener.accept()
+        heard.append(connection.recv(65536).decode())
+        listens(connection)
+        connection.close()
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    call(f"http://127.0.0.1:{listener.getsockname()[1]}/hub/api")
+    thread.join()
+    listener.close()
+
+    assert heard[0].startswith("GET /hub/api/thing HTTP/1.1")
+    assert f"authorization: token {SECRET}" in heard[0].replace("Authorization", "authorization")
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+def test_what_passes_by_itself_is_worth_another_try(call: Callable[..., rest.Answer], status: int) -> None:
+    assert not refused(call, says(status, '{"message": "x"}')).permanent
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 405, 409, 410, 422])
+def test_a_refusal_stays_until_somebody_changes_something(call: Callable[..., rest.Answer], status: int) -> None:
+    assert refused(call, says(status, '{"message": null}')).permanent
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_credentials_that_do_not_suffice_are_called_that(call: Callable[..., rest.Answer], status: int) -> None:
+    assert str(refused(call, says(status, "<html>", kind="text/html"))) == rest.NOT_ALLOWED
+
+
+def test_a_404_of_the_api_itself_can_be_expected(call: Callable[..., rest.Answer]) -> None:
+    with wire(says(404, '{"status": 404, "message": null}')) as url:
+        assert call(url, expect=frozenset({200, 404})).status == 404
+    assert refused(call, says(404, '{"status": 404}')).permanent
+
+
+@pytest.mark.parametrize("content", ["<h1>404</h1>", "", "Not Found", '"not found"'])
+def test_a_404_of_something_in_front_of_the_api_is_not_absence(call: Callable[..., rest.Answer], content: str) -> None:
+    error = refused(call, says(404, content, kind="text/html"), expect=frozenset({200, 404}))
+
+    assert not error.permanent
+    assert str(error) == rest.NOT_ITS_OWN
+
+
+@pytest.mark.parametrize("content", ["<html>Sign in to the network</html>", "", "[1]", "null", '{"half": '])
+def test_an_answer_that_is_no_document_is_not_taken_for_one(call: Callable[..., rest.Answer], content: str) -> None:
+    with wire(says(200, content)) as url:
+        answer = call(url)
+
+    with pytest.raises(ConnectorError) as caught:
+        _ = answer.document
+    assert not caught.value.permanent
+
+
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+def test_a_redirect_is_not_followed(call: Callable[..., rest.Answer], status: int) -> None:
+    def must_not_be_asked(connection: socket.socket) -> None:
+        raise AssertionError("the redirect was followed")
+
+    with wire(must_not_be_asked) as elsewhere:
+        error = refused(call, says(status, more=f"Location: {elsewhere}/stolen\r\n"))
+
+    assert error.permanent
+    assert str(error) == rest.ELSEWHERE
+
+
+def test_an_unexpected_success_is_worth_another_try(call: Callable[..., rest.Answer]) -> None:
+    assert not refused(call, says(201, "{}")).permanent
+
+
+@pytest.mark.parametrize("talk", [hangs_up, breaks_off])
+def test_a_broken_connection_is_worth_another_try(call: Callable[..., rest.Answer], talk: Talk) -> None:
+    assert not refused(call, talk).permanent
+
+
+def test_nobody_there_is_worth_another_try(call: Callable[..., rest.Answer]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with pytest.raises(ConnectorError) as caught:
+        call(f"http://127.0.0.1:{port}")
+
+    assert not caught.value.permanent
+    assert str(caught.value) == rest.UNREACHABLE
+
+
+def test_silence_ends_at_the_deadline(call: Callable[..., rest.Answer]) -> None:
+    done = threading.Event()
+
+    def silent(connection: socket.socket) -> None:
+        done.wait(30)
+
+    with wire(silent) as url:
+        try:
+            with pytest.raises(ConnectorError) as caught:
+                call(url, timeout_s=0.2)
+        finally:
+            done.set()
+
+    assert str(caught.value) == rest.TOO_SLOW
+    assert not caught.value.permanent
+
+
+def test_an_answer_that_drips_for_ever_ends_at_the_deadline(call: Callable[..., rest.Answer]) -> None:
+    # Each drop comes well within the time limit of one read.
+    def drips(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n")
+        while True:
+            connection.sendall(b" ")
+            time.sleep(0.02)
+
+    error = refused(call, drips, timeout_s=0.3)
+
+    assert str(error) == rest.TOO_SLOW
+
+
+def test_an_answer_without_end_is_not_kept(call: Callable[..., rest.Answer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rest, "ANSWER_MAX", 100_000)
+
+    def floods(connection: socket.socket) -> None:
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while True:
+            connection.sendall(b"x" * 65536)
+
+    assert not refused(call, floods).permanent
+
+
+def test_all_calls_together_end_at_the_deadline() -> None:
+    with wire(says(200, "{}")) as url:
+        api = RestApi(url, headers={}, timeout_s=0.05)
+        deadline = time.monotonic() + 10
+
+        def call_on_and_on() -> None:
+            while time.monotonic() < deadline:
+                api.call("GET", "/", expect={200})
+
+        with pytest.raises(ConnectorError, match="in time"):
+            call_on_and_on()
+        api.close()
+
+
+def test_a_certificate_nobody_vouches_for_is_refused_before_the_secret_is_sent(
+    call: Callable[..., rest.Answer], tmp_path: Path
+) -> None:
+    heard = []
+
+    def overhears(connection: socket.socket) -> None:
+        heard.append("the call")
+
+    with wire(overhears, context=_self_signed(tmp_path)) as url, pytest.raises(ConnectorError) as caught:
+        call(url)
+
+    assert caught.value.permanent
+    assert str(caught.value) == rest.UNTRUSTED
+    assert heard == []
+
+
+def _self_signed(folder: Path) -> ssl.SSLContext:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    file = folder / "server.pem"
+    file.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        + certificate.public_bytes(serialization.Encoding.PEM)
+    )
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def test_an_address_is_taken_from_the_settings_without_its_last_slash() -> None:
+    assert url_of({"api_url": "https://hub.example.org/hub/api/"}, "api_url") == "https://hub.example.org/hub/api"
+    assert url_of({}, "api_url", default="http://hub.example.org") == "http://hub.example.org"
+
+
+@pytest.mark.parametrize("url", ["", "hub.example.org", "ftp://hub", "https://", "https://user:pw@hub", 7, None])
+def test_what_is_no_address_is_refused_by_name(url: object) -> None:
+    with pytest.raises(ConnectorError, match="api_url") as caught:
+        url_of({"api_url": url}, "api_url")
+
+    assert caught.value.permanent
