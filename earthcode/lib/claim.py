@@ -16,8 +16,8 @@ from django.db.models import Q
 class Claimable(models.Model):
     """The columns a table needs to serve as a queue.
 
-    ``claim_token`` changes with every claim: whoever records an outcome must still hold it, so a worker that was thought
-    dead and comes back late cannot overwrite what its successor did.
+    ``claim_token`` changes with every claim: whoever records an outcome must still hold it, so a worker that was
+    thought dead and comes back late cannot overwrite what its successor did.
     """
 
     due_at = models.DateTimeField()
@@ -38,6 +38,11 @@ def claim_next(waiting: models.QuerySet[Row], *, at: datetime, lease: timedelta)
 
     The claim is committed when this returns, so it raises ``RuntimeError`` inside a transaction.
     """
+    return claim_in_transaction(waiting, at=at, lease=lease)
+
+
+def claim_in_transaction(waiting: models.QuerySet[Row], *, at: datetime, lease: timedelta) -> Row | None:
+    """As :func:`claim_next`, for a caller whose own transaction has more to lock before it commits the claim."""
     unheld = Q(claimed_until__isnull=True) | Q(claimed_until__lte=at)
     row = (
         waiting.filter(unheld, due_at__lte=at)
@@ -57,7 +62,7 @@ def claim_next(waiting: models.QuerySet[Row], *, at: datetime, lease: timedelta)
 def still_mine(row: Row) -> Row | None:
     """Lock the claimed row for recording its outcome; None if the lease ran out and somebody else took it."""
     return (
-        type(row)  # type: ignore[attr-defined]  # every concrete model has a default manager
+        type(row)
         ._default_manager.select_for_update(no_key=True, of=("self",))
         .filter(pk=row.pk, claim_token=row.claim_token)
         .first()
