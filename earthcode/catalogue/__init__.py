@@ -1,0 +1,10 @@
+"""What can be requested: platforms, their offerings, plans, components and dated rates.
+
+Always holds: the rates of a component never overlap in time (exclusion constraint); a rate is closed, never edited and never
+removed (trigger); a price that nobody stated is unknown, never zero.
+
+- ``pricing``: what a workload costs under a plan's rates. Pure, and where amounts are rounded.
+- ``queries``: a plan's rates of a day, and quotes for any number of plans in one query.
+- ``search``: words, misspellings, facets with counts; reads an index kept in memory as long as the catalogue is unchanged.
+- ``records``: the files the catalogue is filled from, checked; ``actions``: the import.
+"""

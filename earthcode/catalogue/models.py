@@ -1,0 +1,277 @@
+"""What can be requested, and what it costs."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import ClassVar
+
+from django.contrib.postgres.constraints import ExclusionConstraint
+from django.contrib.postgres.fields import ArrayField, DateRangeField, RangeOperators
+from django.contrib.postgres.indexes import GinIndex, OpClass
+from django.contrib.postgres.search import SearchVectorField
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from earthcode.catalogue.metrics import Evidence as Evidence
+from earthcode.catalogue.metrics import Metric as Metric
+from earthcode.identity.models import Organisation
+
+
+class Tier(models.TextChoices):
+    """The Network of Resources' three tiers (DOMAIN 2.6)."""
+
+    RESOURCE = "resource", "Resource Tier"
+    PLATFORM = "platform", "Platform Tier"
+    PLATFORM_SUPPORT = "platform_support", "Platform Tier Support"
+
+
+class Platform(models.Model):
+    """A system with an API, run by a provider."""
+
+    slug = models.SlugField(max_length=80, unique=True)
+    name = models.CharField(max_length=200)
+    provider = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="platforms")
+    is_open_science = models.BooleanField("FAIR Open Science platform", default=False)
+    is_infrastructure = models.BooleanField("FAIR Infrastructure platform", default=False)
+    earthcode_integrated = models.BooleanField(default=False)
+    registry_id = models.CharField(max_length=80, blank=True, help_text="Its id in EarthCODE's platform registry")
+    languages = ArrayField(models.CharField(max_length=60), default=list, blank=True)
+    features = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    access_url = models.URLField(blank=True)
+    connector = models.CharField(max_length=40, blank=True, help_text="A key of settings.CONNECTORS; empty: none yet")
+    connector_config = models.JSONField(default=dict, blank=True)
+    connector_secret = models.CharField(max_length=80, blank=True, help_text="Name of the secret in the environment")
+
+    class Meta:
+        ordering = ["name", "pk"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def project_scope(self) -> None:
+        return None
+
+    @property
+    def provider_scope(self) -> frozenset[int]:
+        return frozenset({self.provider_id})
+
+
+class OfferingQuerySet(models.QuerySet["Offering"]):
+    def listed(self) -> OfferingQuerySet:
+        """What the public catalogue shows."""
+        return self.filter(is_listed=True)
+
+
+class Offering(models.Model):
+    """What a platform lists and a project can request."""
+
+    slug = models.SlugField(max_length=80, unique=True)
+    platform = models.ForeignKey(Platform, on_delete=models.PROTECT, related_name="offerings")
+    name = models.CharField(max_length=200)
+    code = models.CharField(max_length=5, blank=True, help_text="Letters on its tile; empty: initials of the name")
+    summary = models.TextField()
+    tier = models.CharField(max_length=20, choices=Tier.choices)
+    service_types = ArrayField(models.CharField(max_length=60), default=list)
+    interfaces = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    protocols = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    workflow_types = ArrayField(models.CharField(max_length=80), default=list, blank=True)
+    datasets = ArrayField(models.CharField(max_length=120), default=list, blank=True)
+    place = models.CharField(max_length=120, blank=True)
+    country = models.CharField(max_length=2, blank=True)
+    longitude = models.FloatField(null=True, blank=True)
+    latitude = models.FloatField(null=True, blank=True)
+    sponsorable = models.BooleanField(null=True, help_text="Whether the NoR sponsors it; empty where not stated")
+    access = models.TextField(blank=True, help_text="How to get in")
+    access_url = models.URLField(blank=True, help_text="Where it is used; empty: the platform's address")
+    documentation_url = models.URLField(blank=True)
+    support = models.CharField(max_length=300, blank=True)
+    sources = models.JSONField(default=dict, help_text="Field → where the fact comes from")
+    not_stated = ArrayField(models.CharField(max_length=200), default=list, blank=True)
+    is_listed = models.BooleanField(default=True)
+    is_demonstration = models.BooleanField(default=False, help_text="Made up, for trying the site out")
+    updated_at = models.DateTimeField()
+    #: Written by the database (``sql/search.sql``).
+    search = SearchVectorField(null=True, editable=False)
+
+    objects: ClassVar[models.Manager[Offering]] = OfferingQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["name", "pk"]
+        indexes = [GinIndex(fields=["search"], name="catalogue_offering_search")]
+        constraints = [
+            models.CheckConstraint(
+                # One of the two alone would make the comparisons NULL, which a check lets pass.
+                condition=Q(longitude__isnull=True, latitude__isnull=True)
+                | Q(
+                    longitude__isnull=False,
+                    longitude__range=(-180, 180),
+                    latitude__isnull=False,
+                    latitude__range=(-90, 90),
+                ),
+                name="catalogue_offering_is_somewhere_or_unknown",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("offering", args=[self.slug])
+
+    @property
+    def monogram(self) -> str:
+        """The letters on the offering's tile."""
+        return self.code or monogram(self.name)
+
+    @property
+    def project_scope(self) -> None:
+        return None
+
+    @property
+    def provider_scope(self) -> frozenset[int]:
+        return frozenset({self.platform.provider_id})
+
+
+class PlanKind(models.TextChoices):
+    GENERAL = "general", "Plan"
+    #: Bought by the piece: one algorithm that runs on the platform, with a unit price of its own.
+    SERVICE = "service", "Ready-made service"
+
+
+class PlanQuerySet(models.QuerySet["Plan"]):
+    def listed(self) -> PlanQuerySet:
+        """What can be requested, with all that its name and its owner need."""
+        return self.filter(is_listed=True, offering__is_listed=True).select_related("offering__platform__provider")
+
+
+class Plan(models.Model):
+    """A priced option of an offering. One without components has its price on request."""
+
+    offering = models.ForeignKey(Offering, on_delete=models.PROTECT, related_name="plans")
+    slug = models.SlugField(max_length=80)
+    kind = models.CharField(max_length=10, choices=PlanKind.choices, default=PlanKind.GENERAL)
+    name = models.CharField(max_length=200)
+    summary = models.TextField(blank=True)
+    audience = models.CharField(max_length=200, blank=True, help_text="Who may have it; empty: anybody")
+    author = models.CharField(max_length=120, blank=True, help_text="Who made the service, where not the provider")
+    endpoint_url = models.URLField(max_length=300, blank=True)
+    order_url = models.URLField(max_length=300, blank=True)
+    included = models.JSONField(default=dict, blank=True, help_text="What comes with the plan, as stated")
+    months_max = models.PositiveSmallIntegerField(null=True, blank=True)
+    source = models.TextField(blank=True)
+    source_date = models.CharField(max_length=20, blank=True)
+    connector_settings = models.JSONField(default=dict, blank=True, help_text="Goes to the connector with each order")
+    is_listed = models.BooleanField(default=True)
+
+    objects: ClassVar[models.Manager[Plan]] = PlanQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint("offering", "slug", name="catalogue_plan_slug_in_offering"),
+            models.CheckConstraint(condition=Q(kind__in=PlanKind.values), name="catalogue_plan_kind_is_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.offering.name}, {self.name}"
+
+
+class Component(models.Model):
+    """One thing a plan meters. Without a rate today its price is not published, and neither is the plan's."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="components")
+    metric = models.CharField(max_length=30, choices=Metric.choices)
+    label = models.CharField(max_length=120, blank=True, help_text="Where the metric's own name is not enough")
+    included = models.DecimalField(max_digits=20, decimal_places=6, default=0, help_text="Free amount in each month")
+    limit = models.DecimalField(
+        max_digits=20, decimal_places=6, null=True, blank=True, help_text="The most the plan gives in each month"
+    )
+    step = models.DecimalField(
+        max_digits=20, decimal_places=6, default=0, help_text="Size of the blocks it is sold in; 0: any amount"
+    )
+    free_months = models.PositiveSmallIntegerField(default=0, help_text="Months at the start that cost nothing")
+    conversion = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Metric → how many of this unit one of it takes, for units of a platform's own",
+    )
+    conversion_source = models.TextField(blank=True)
+    in_use = models.BooleanField(
+        default=True, help_text="No longer metered when false; its rates stay for what cites them"
+    )
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint("plan", "metric", "label", name="catalogue_component_once"),
+            models.CheckConstraint(condition=Q(metric__in=Metric.values), name="catalogue_component_metric_is_known"),
+            models.CheckConstraint(
+                condition=Q(included__gte=0, step__gte=0) & (Q(limit__isnull=True) | Q(limit__gte=0)),
+                name="catalogue_component_not_negative",
+            ),
+            models.CheckConstraint(
+                condition=Q(conversion={}) | ~Q(conversion_source=""), name="catalogue_conversion_has_source"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label or str(self.get_metric_display())
+
+
+class Rate(models.Model):
+    """Credits per unit of a component, from one day to another.
+
+    Rows are added and closed, never edited and never removed: ``sql/rates.sql`` refuses anything else.
+    """
+
+    component = models.ForeignKey(Component, on_delete=models.PROTECT, related_name="rates")
+    valid = DateRangeField(help_text="From the first day to the day after the last")
+    micro_per_unit = models.DecimalField(max_digits=24, decimal_places=6, help_text="Micro-credits per unit")
+    evidence = models.CharField(max_length=20, choices=Evidence.choices)
+    source = models.TextField(blank=True)
+    source_date = models.CharField(max_length=20, blank=True)
+
+    class Meta:
+        ordering = ["component", "valid", "pk"]
+        constraints = [
+            ExclusionConstraint(
+                name="catalogue_rates_never_overlap",
+                expressions=[("component", RangeOperators.EQUAL), ("valid", RangeOperators.OVERLAPS)],
+            ),
+            # An empty range overlaps nothing and would slip through the exclusion constraint.
+            models.CheckConstraint(condition=Q(valid__isempty=False), name="catalogue_rate_period_not_empty"),
+            models.CheckConstraint(condition=Q(micro_per_unit__gte=0), name="catalogue_rate_not_negative"),
+            models.CheckConstraint(
+                condition=Q(evidence=Evidence.DEMONSTRATION) | ~Q(source=""), name="catalogue_rate_has_source"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.component} {self.valid}"
+
+    def applies_on(self, day: date) -> bool:
+        return day in self.valid
+
+
+class SearchWord(models.Model):
+    """A word that some offering is found by: what a misspelt word is compared with. Written by the database."""
+
+    word = models.CharField(max_length=100, primary_key=True)
+
+    class Meta:
+        ordering = ["word"]
+        indexes = [
+            GinIndex(OpClass(F("word"), name="gin_trgm_ops"), name="catalogue_searchword_trigrams"),
+        ]
+
+    def __str__(self) -> str:
+        return self.word
+
+
+def monogram(name: str) -> str:
+    """Up to three letters that stand for a name: its capitals and first letters."""
+    words = [word for word in name.replace("(", " ").replace("-", " ").split() if word[0].isalnum()]
+    letters = "".join(word[0] for word in words)
+    return (letters if len(letters) > 1 else name)[:3].upper()

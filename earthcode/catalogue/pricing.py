@@ -1,0 +1,501 @@
+"""What a workload costs under a plan's rates: pure, exact until the one rounding of each line.
+
+A price is never guessed. A figure that nobody stated, a quantity that the workload does not say, or an amount that the plan
+does not give leads to :class:`CannotPrice` with the reasons, and a quote is zero only where a stated free tier covers it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from decimal import ROUND_CEILING, Decimal
+from typing import Any, Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from earthcode.catalogue.metrics import Evidence, Metric, weakest
+from earthcode.lib.errors import InvalidInput
+from earthcode.lib.money import GROUP_SEPARATOR, from_decimal
+
+#: Value in addresses → what people read and, in lower case, what a component's label must contain.
+GPUS: Final = {"": "None", "l4": "L4", "a100": "A100", "h100": "H100"}
+
+#: Metrics that count how long machines work.
+_TIMED = frozenset({Metric.VCPU_HOUR, Metric.MEMORY_GB_HOUR, Metric.GPU_HOUR, Metric.PROCESSING_HOUR})
+#: Metrics that pay for processing in whatever unit: each is a way to buy the work itself.
+_PROCESSING = _TIMED | {
+    Metric.PROCESSING_UNIT,
+    Metric.OPENEO_CREDIT,
+    Metric.PLATFORM_CREDIT,
+    Metric.REQUEST,
+    Metric.PRODUCT,
+    Metric.KM2,
+    Metric.KM2_OBSERVATION,
+    Metric.KM2_PERIOD,
+    Metric.TILE_MONTH,
+    Metric.HECTARE_YEAR,
+}
+#: Metrics whose amount is for the whole duration; all others are an amount in each month.
+_ONCE = frozenset(
+    {Metric.PRODUCT, Metric.KM2, Metric.KM2_OBSERVATION, Metric.KM2_PERIOD, Metric.HECTARE_YEAR, Metric.ONE_TIME}
+)
+
+#: Metrics that no parameter of a workload says.
+UNSAYABLE = frozenset({Metric.REQUEST, Metric.PLATFORM_CREDIT, Metric.KM2_OBSERVATION, Metric.KM2_PERIOD})
+
+_WHOLE = re.compile(r"[0-9]{1,9}")
+_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
+
+
+@dataclass(frozen=True)
+class _Parameter:
+    """One number of a workload, as an address carries it."""
+
+    field: str
+    label: str
+    minimum: int
+    maximum: int
+    whole: bool = True
+
+
+#: Parameter in addresses and forms → the number it carries and its limits.
+PARAMETERS: Final[dict[str, _Parameter]] = {
+    "cpu": _Parameter("vcpu", "processors", 1, 4096),
+    "ram": _Parameter("memory_gb", "memory", 1, 65536),
+    # A month has at most 744 hours.
+    "hours": _Parameter("hours", "hours a month", 0, 744, whole=False),
+    "gb": _Parameter("storage_gb", "storage", 0, 10_000_000),
+    "months": _Parameter("months", "months", 1, 60),
+    "km2": _Parameter("area_km2", "area", 0, 600_000_000, whole=False),
+    "products": _Parameter("products", "input products", 0, 100_000_000),
+    "tiles": _Parameter("tiles", "tiles", 0, 1_000_000),
+    "ha": _Parameter("hectares", "hectares", 0, 100_000_000, whole=False),
+    "pu": _Parameter("processing_units", "processing units", 0, 999_999_999),
+    "openeo": _Parameter("openeo_credits", "openEO credits", 0, 999_999_999),
+    "egress": _Parameter("egress_gb", "data leaving the site", 0, 100_000_000),
+}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What a person means to run. None: the workload does not say, which is not the same as zero.
+
+    ``vcpu``, ``memory_gb`` and ``gpu`` are the machine, ``hours`` how long it runs in each month, ``storage_gb`` what lies
+    there for all ``months``. Processing units, openEO credits and data leaving the site count in each month, tiles as well;
+    area, products and hectares count once.
+    """
+
+    vcpu: int = 8
+    memory_gb: int = 32
+    gpu: str = ""
+    hours: Decimal = Decimal(60)
+    storage_gb: int = 500
+    months: int = 6
+    area_km2: Decimal | None = None
+    products: Decimal | None = None
+    tiles: Decimal | None = None
+    hectares: Decimal | None = None
+    processing_units: Decimal | None = None
+    openeo_credits: Decimal | None = None
+    egress_gb: Decimal | None = None
+
+    @classmethod
+    def from_params(cls, params: Mapping[str, str]) -> Workload:
+        """The workload of an address or a form; what it leaves out is as in ``Workload()``.
+
+        Raises ``InvalidInput`` that names the parameter at fault.
+        """
+        values: dict[str, Any] = {}
+        for name, parameter in PARAMETERS.items():
+            text = str(params.get(name, "") or "").strip()
+            if text:
+                number = _number(name, text)
+                values[parameter.field] = int(number) if parameter.field in _INTEGERS else number
+        gpu = str(params.get("gpu", "") or "").strip().lower()
+        if gpu == "none":
+            gpu = ""
+        if gpu not in GPUS:
+            raise InvalidInput(_("Choose one of the GPUs in the list."), field="gpu")
+        return cls(gpu=gpu, **values)
+
+    def as_params(self) -> dict[str, str]:
+        """For an address; ``from_params`` gives the same workload back."""
+        params = {}
+        for name, parameter in PARAMETERS.items():
+            value = getattr(self, parameter.field)
+            if value is not None:
+                params[name] = _plain(Decimal(value))
+        if self.gpu:
+            params["gpu"] = self.gpu
+        return params
+
+    def as_json(self) -> dict[str, str]:
+        """As it is stored with a request line: the same names as in addresses."""
+        return self.as_params()
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, str]) -> Workload:
+        return cls.from_params(data)
+
+    def in_a_month(self, metric: str) -> Decimal | None:
+        """How much of the metric each month needs, or the whole duration for what counts once; None: it does not say."""
+        match metric:
+            case Metric.VCPU_HOUR:
+                return self.vcpu * self.hours
+            case Metric.MEMORY_GB_HOUR:
+                return self.memory_gb * self.hours
+            case Metric.GPU_HOUR:
+                return self.hours if self.gpu else Decimal(0)
+            case Metric.PROCESSING_HOUR:
+                return self.hours
+            case Metric.GB_MONTH:
+                return Decimal(self.storage_gb)
+            case Metric.EGRESS_GB:
+                return self.egress_gb
+            case Metric.PROCESSING_UNIT:
+                return self.processing_units
+            case Metric.OPENEO_CREDIT:
+                return self.openeo_credits
+            case Metric.TILE_MONTH:
+                return self.tiles
+            case Metric.KM2:
+                return self.area_km2
+            case Metric.PRODUCT:
+                return self.products
+            case Metric.HECTARE_YEAR:
+                # Sold by the year: a started year counts in full.
+                return None if self.hectares is None else self.hectares * -(-self.months // 12)
+            case Metric.SUBSCRIPTION_MONTH | Metric.ONE_TIME:
+                return Decimal(1)
+            case _:
+                return None
+
+    def quantity(self, metric: str) -> Decimal | None:
+        """How much of the metric the whole duration needs; None: the workload does not say."""
+        amount = self.in_a_month(metric)
+        return amount if amount is None or metric in _ONCE else amount * self.months
+
+    @property
+    def summary(self) -> str:
+        """One line for people."""
+        parts = [f"{self.vcpu} vCPU", f"{number_text(Decimal(self.memory_gb))} GB"]
+        if self.gpu:
+            parts.append(f"1 × {GPUS[self.gpu]}")
+        parts.append(_("%(hours)s h a month") % {"hours": number_text(self.hours)})
+        parts.append(_("%(amount)s GB stored") % {"amount": number_text(Decimal(self.storage_gb))})
+        extra = (
+            (self.area_km2, "km²"),
+            (self.products, _("products")),
+            (self.tiles, _("tiles")),
+            (self.hectares, "ha"),
+            (self.processing_units, _("processing units a month")),
+            (self.openeo_credits, _("openEO credits a month")),
+            (self.egress_gb, _("GB out a month")),
+        )
+        parts += [f"{number_text(value)} {unit}" for value, unit in extra if value is not None]
+        parts.append(ngettext("%(count)d month", "%(count)d months", self.months) % {"count": self.months})
+        return ", ".join(parts)
+
+
+_INTEGERS = frozenset(field.name for field in fields(Workload) if field.type == "int")
+
+
+def _number(name: str, text: str) -> Decimal:
+    """The parameter's number, or ``InvalidInput``."""
+    parameter = PARAMETERS[name]
+    pattern = _WHOLE if parameter.whole else _DECIMAL
+    text = text.replace(GROUP_SEPARATOR, "").replace(" ", "")
+    limits = {
+        "label": parameter.label,
+        "minimum": number_text(Decimal(parameter.minimum)),
+        "maximum": number_text(Decimal(parameter.maximum)),
+    }
+    if pattern.fullmatch(text) and parameter.minimum <= (number := Decimal(text)) <= parameter.maximum:
+        return number
+    if parameter.whole:
+        message = _("Enter a whole number for %(label)s, from %(minimum)s to %(maximum)s.")
+    else:
+        message = _("Enter a number for %(label)s, from %(minimum)s to %(maximum)s.")
+    raise InvalidInput(message % limits, field=name)
+
+
+@dataclass(frozen=True)
+class PricedComponent:
+    """One thing a plan meters, with the rate of the day.
+
+    ``included`` is free and ``limit`` the most that the plan gives, both in each month (or once, for what counts once).
+    ``micro_per_unit`` is None where nobody stated the price. ``step`` is the size of the blocks it is sold in,
+    ``free_months`` how many months at the start cost nothing. ``conversion`` says how many of this unit one of another
+    metric takes, for platforms that count in units of their own.
+    """
+
+    component_id: int
+    rate_id: int | None
+    metric: str
+    label: str
+    included: Decimal
+    micro_per_unit: Decimal | None
+    evidence: str
+    limit: Decimal | None = None
+    step: Decimal = Decimal(0)
+    free_months: int = 0
+    conversion: tuple[tuple[str, Decimal], ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.label or self.units
+
+    @property
+    def units(self) -> str:
+        return Metric(self.metric).plural
+
+    def needed(self, workload: Workload) -> tuple[Decimal, bool] | None:
+        """What the workload needs of it in each month (or once), and whether that was converted; None: it does not say."""
+        if self.metric == Metric.GPU_HOUR and not self.serves_gpu(workload.gpu):
+            return Decimal(0), False
+        amount = workload.in_a_month(self.metric)
+        if amount is not None:
+            return amount, False
+        if not self.conversion:
+            return None
+        total = Decimal(0)
+        for metric, units in self.conversion:
+            other = workload.in_a_month(metric)
+            if other is None:
+                return None
+            total += other * units
+        return total, True
+
+    def serves_gpu(self, gpu: str) -> bool:
+        """Whether this component pays for the kind of GPU the workload names."""
+        return self.metric == Metric.GPU_HOUR and bool(gpu) and GPUS[gpu].lower() in self.label.lower()
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether it pays for the time that machines work, directly or converted."""
+        return self.metric in _TIMED or any(metric in _TIMED for metric, _units in self.conversion)
+
+
+@dataclass(frozen=True)
+class QuoteLine:
+    """One component's share of the price. ``quantity`` is what is charged; ``detail`` says how it came about."""
+
+    rate_id: int | None
+    label: str
+    metric: str
+    quantity: Decimal
+    micro_per_unit: Decimal
+    amount: int
+    evidence: str = Evidence.SOURCED
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Quote:
+    """The price of a workload under a plan, in micro-credits. ``total`` is the sum of the lines, or it cannot be made.
+
+    ``not_covered`` names the parts of the workload that the plan has no price for, so that an incomplete price is never
+    mistaken for a low one.
+    """
+
+    lines: tuple[QuoteLine, ...]
+    total: int
+    months: int
+    evidence: str
+    not_covered: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.total != sum(line.amount for line in self.lines):
+            raise ValueError("the total of a quote is the sum of its lines")
+
+    @property
+    def per_month(self) -> int:
+        """The total spread over the months, for people; never charged."""
+        return from_decimal(Decimal(self.total) / self.months)
+
+    @property
+    def is_free(self) -> bool:
+        return self.total == 0
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "lines": [
+                {
+                    "rate_id": line.rate_id,
+                    "label": line.label,
+                    "metric": line.metric,
+                    "quantity": _plain(line.quantity),
+                    "micro_per_unit": _plain(line.micro_per_unit),
+                    "amount": line.amount,
+                    "evidence": str(line.evidence),
+                    "detail": line.detail,
+                }
+                for line in self.lines
+            ],
+            "total": self.total,
+            "months": self.months,
+            "evidence": str(self.evidence),
+            "not_covered": list(self.not_covered),
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Quote:
+        """The stored quote; raises ``ValueError`` when its total is not the sum of its lines."""
+        lines = tuple(
+            QuoteLine(
+                **{
+                    **line,
+                    "quantity": Decimal(line["quantity"]),
+                    "micro_per_unit": Decimal(line["micro_per_unit"]),
+                }
+            )
+            for line in data["lines"]
+        )
+        return cls(lines, data["total"], data["months"], data["evidence"], tuple(data.get("not_covered", ())))
+
+
+@dataclass(frozen=True)
+class CannotPrice:
+    """Why there is no price: sentences fit for people."""
+
+    reasons: tuple[str, ...]
+
+
+def quote(
+    components: Sequence[PricedComponent], workload: Workload, *, months_max: int | None = None
+) -> Quote | CannotPrice:
+    """The price of the workload under these components, or why there is none.
+
+    Each line is rounded once, half up, to a whole micro-credit (``lib.money.from_decimal``). The price never falls when a
+    quantity rises. ``months_max`` is the longest the plan can be had for.
+    """
+    if not components:
+        return CannotPrice((_("The provider has not published a price."),))
+    reasons: list[str] = []
+    lines: list[QuoteLine] = []
+    if months_max is not None and workload.months > months_max:
+        reasons.append(
+            ngettext(
+                "This plan runs for at most %(count)d month.",
+                "This plan runs for at most %(count)d months.",
+                months_max,
+            )
+            % {"count": months_max}
+        )
+    for component in components:
+        line = _line(component, workload)
+        if isinstance(line, str):
+            reasons.append(line)
+        elif line is not None:
+            lines.append(line)
+    reasons += _unserved(components, workload)
+    if not reasons and not lines:
+        reasons.append(_("Nothing in your workload is what this plan counts."))
+    if reasons:
+        return CannotPrice(tuple(dict.fromkeys(reasons)))
+    return Quote(
+        lines=tuple(lines),
+        total=sum(line.amount for line in lines),
+        months=workload.months,
+        evidence=weakest([line.evidence for line in lines]),
+        not_covered=_not_covered(components, workload),
+    )
+
+
+def _line(component: PricedComponent, workload: Workload) -> QuoteLine | str | None:
+    """The component's line, the reason why there is none, or None where the workload needs nothing of it."""
+    if component.micro_per_unit is None:
+        return _("The price of %(name)s is not published.") % {"name": component.name}
+    found = component.needed(workload)
+    if found is None and component.metric in UNSAYABLE:
+        return _("Counted in %(units)s, which a workload does not say.") % {"units": component.units}
+    if found is None:
+        return _("Counted in %(units)s: say how many you need.") % {"units": component.units}
+    needed, converted = found
+    if component.limit is not None and needed > component.limit:
+        words = {"limit": number_text(component.limit), "units": component.units, "needed": number_text(needed)}
+        if component.metric in _ONCE:
+            return _("Gives at most %(limit)s %(units)s; your workload needs %(needed)s.") % words
+        return _("Gives at most %(limit)s %(units)s a month; your workload needs about %(needed)s.") % words
+    if needed == 0:
+        return None
+    months = 1 if component.metric in _ONCE else max(0, workload.months - component.free_months)
+    quantity = max(Decimal(0), needed - component.included) * months
+    if component.step:
+        quantity = (quantity / component.step).to_integral_value(ROUND_CEILING) * component.step
+    evidence = weakest([component.evidence, Evidence.DERIVED]) if converted else component.evidence
+    return QuoteLine(
+        rate_id=component.rate_id,
+        label=component.name,
+        metric=component.metric,
+        quantity=quantity,
+        micro_per_unit=component.micro_per_unit,
+        amount=from_decimal(quantity * component.micro_per_unit),
+        evidence=evidence,
+        detail=_detail(component, workload, needed, converted=converted),
+    )
+
+
+def _unserved(components: Sequence[PricedComponent], workload: Workload) -> list[str]:
+    """What the workload must have and the plan does not sell."""
+    if not workload.hours:
+        return []
+    if not any(component.metric in _PROCESSING for component in components):
+        return [_("This plan states no price for processing, so it cannot be set against your workload.")]
+    is_timed = any(component.is_timed for component in components)
+    if workload.gpu and is_timed and not any(component.serves_gpu(workload.gpu) for component in components):
+        return [_("This plan has no price for a GPU of the kind %(gpu)s.") % {"gpu": GPUS[workload.gpu]}]
+    return []
+
+
+def _not_covered(components: Sequence[PricedComponent], workload: Workload) -> tuple[str, ...]:
+    """What the workload asks for besides processing and the plan does not sell."""
+    if workload.storage_gb and not any(component.metric == Metric.GB_MONTH for component in components):
+        return (_("%(amount)s GB of storage") % {"amount": number_text(Decimal(workload.storage_gb))},)
+    return ()
+
+
+def _detail(component: PricedComponent, workload: Workload, needed: Decimal, *, converted: bool) -> str:
+    """How the charged quantity came about, for people."""
+    parts = []
+    amount = f"{_('about')} {number_text(needed)}" if converted else number_text(needed)
+    if component.metric == Metric.ONE_TIME:
+        parts.append(_("once"))
+    elif component.metric in _ONCE:
+        parts.append(f"{amount} {component.units}")
+    elif component.metric == Metric.SUBSCRIPTION_MONTH:
+        parts.append(ngettext("%(count)d month", "%(count)d months", workload.months) % {"count": workload.months})
+    else:
+        parts.append(
+            ngettext(
+                "%(amount)s %(units)s in %(count)d month",
+                "%(amount)s %(units)s in each of %(count)d months",
+                workload.months,
+            )
+            % {"amount": amount, "units": component.units, "count": workload.months}
+        )
+    if component.included:
+        each = "" if component.metric in _ONCE else _(" a month")
+        parts.append(_("%(amount)s%(each)s included") % {"amount": number_text(component.included), "each": each})
+    if component.free_months:
+        parts.append(
+            ngettext("first month free", "first %(count)d months free", component.free_months)
+            % {"count": component.free_months}
+        )
+    if component.step:
+        parts.append(_("sold in blocks of %(step)s") % {"step": number_text(component.step)})
+    return ", ".join(parts)
+
+
+def number_text(value: Decimal) -> str:
+    """A number for people: grouped with U+202F, at most three decimals, no trailing zeros."""
+    text = f"{value:,.3f}".rstrip("0").rstrip(".")
+    return text.replace(",", GROUP_SEPARATOR)
+
+
+def _plain(value: Decimal) -> str:
+    """A number for machines: no grouping, no exponent, no trailing zeros."""
+    text = f"{value:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -1,0 +1,455 @@
+"""The files that the catalogue is filled from, read and checked.
+
+A file is a JSON object with any of ``providers``, ``platforms`` and ``offerings``, each a list of records named by their
+``slug``. Everything that is wrong is collected and told at once, by record and field; nothing is guessed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+from django.core.exceptions import ValidationError
+from django.core.validators import URLValidator
+from django.db.models import Choices
+
+from earthcode.catalogue.metrics import Evidence, Metric
+from earthcode.catalogue.models import PlanKind, Tier
+from earthcode.catalogue.vocabulary import all_normalised
+from earthcode.lib.errors import Refused
+
+DATA: Final = Path(__file__).parent / "data"
+#: The real offerings, with the sources of their facts.
+BUNDLED: Final = (DATA / "platforms.json", DATA / "offerings.json")
+#: Made-up offerings that the demonstration's own platforms serve.
+DEMONSTRATION: Final = (DATA / "demonstration.json",)
+
+
+class BrokenRecords(Refused):
+    """Some records cannot be used; ``problems`` has one sentence for each fault, with the record's name and the field."""
+
+    code = "broken_records"
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = tuple(problems)
+
+
+@dataclass(frozen=True)
+class ProviderRecord:
+    slug: str
+    values: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class PlatformRecord:
+    """``connection`` holds what an installation may have set itself: it is only written where the file says it."""
+
+    slug: str
+    provider: str
+    values: dict[str, Any]
+    connection: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class RateRecord:
+    micro_per_unit: Decimal
+    valid_from: date
+    evidence: str
+    source: str
+    source_date: str
+
+
+@dataclass(frozen=True)
+class ComponentRecord:
+    metric: str
+    label: str
+    values: dict[str, Any]
+    rate: RateRecord | None
+
+
+@dataclass(frozen=True)
+class PlanRecord:
+    slug: str
+    values: dict[str, Any]
+    components: tuple[ComponentRecord, ...]
+
+
+@dataclass(frozen=True)
+class OfferingRecord:
+    slug: str
+    platform: str
+    values: dict[str, Any]
+    plans: tuple[PlanRecord, ...]
+
+
+@dataclass
+class Records:
+    """What the files say, checked."""
+
+    providers: list[ProviderRecord] = field(default_factory=list)
+    platforms: list[PlatformRecord] = field(default_factory=list)
+    offerings: list[OfferingRecord] = field(default_factory=list)
+
+
+def read(paths: Iterable[Path]) -> Records:
+    """The records of all files together; raises ``BrokenRecords`` that names every fault."""
+    records = Records()
+    problems: list[str] = []
+    for path in paths:
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+        except (OSError, ValueError) as error:
+            problems.append(f"{path.name}: cannot be read ({error})")
+            continue
+        if not isinstance(document, dict) or not document.keys() <= {"providers", "platforms", "offerings"}:
+            problems.append(f"{path.name}: is no object with “providers”, “platforms” and “offerings”")
+            continue
+        records.providers += _each("provider", document, _provider, problems)
+        records.platforms += _each("platform", document, _platform, problems)
+        records.offerings += _each("offering", document, _offering, problems)
+    problems += _repeated("provider", [record.slug for record in records.providers])
+    problems += _repeated("platform", [record.slug for record in records.platforms])
+    problems += _repeated("offering", [record.slug for record in records.offerings])
+    if problems:
+        raise BrokenRecords(problems)
+    return records
+
+
+Made = TypeVar("Made")
+
+_SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w")
+_COUNTRY = re.compile(r"[A-Z]{2}")
+_is_url = URLValidator(schemes=["http", "https"])
+
+
+class _Reader:
+    """Takes one record apart field by field and notes what is wrong with it."""
+
+    def __init__(self, kind: str, data: Mapping[str, Any], problems: list[str], *, inside: str = "") -> None:
+        self._data = data
+        self.problems = problems
+        self._used = {"slug"}
+        self.slug = data.get("slug", "")
+        self.name = f"{inside}{kind} “{self.slug}”" if self.slug else f"{inside}{kind} without a slug"
+        if not isinstance(self.slug, str) or not _SLUG.fullmatch(self.slug) or len(self.slug) > 80:
+            self.wrong("slug", "is not a name of lower-case letters, digits and hyphens")
+
+    def wrong(self, name: str, what: str) -> None:
+        self.problems.append(f"{self.name}, field “{name}”: {what}")
+
+    def take(self, name: str, kind: type | tuple[type, ...], default: Any, what: str) -> Any:
+        self._used.add(name)
+        value = self._data.get(name, default)
+        if value is default:
+            return default
+        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
+            self.wrong(name, f"is not {what}")
+            return default
+        return value
+
+    def has(self, name: str) -> bool:
+        return name in self._data
+
+    def text(self, name: str, longest: int = 10_000, *, required: bool = False) -> str:
+        value = str(self.take(name, str, "", "text")).strip()
+        if required and not value:
+            self.wrong(name, "is missing")
+        if len(value) > longest:
+            self.wrong(name, f"is longer than {longest} characters")
+        if _EMAIL.search(value):
+            # What the catalogue says is public for good, so it names pages and forms, not people.
+            self.wrong(name, "holds an e-mail address; name a page instead")
+        return value
+
+    def flag(self, name: str) -> bool:
+        return bool(self.take(name, bool, False, "true or false"))
+
+    def yes_no_unknown(self, name: str) -> bool | None:
+        self._used.add(name)
+        value = self._data.get(name)
+        if value is None or isinstance(value, bool):
+            return value
+        self.wrong(name, "is not true, false or null")
+        return None
+
+    def url(self, name: str, longest: int = 200) -> str:
+        value = self.text(name, longest)
+        if value:
+            try:
+                _is_url(value)
+            except ValidationError:
+                self.wrong(name, f"is no address: {value}")
+        return value
+
+    def choice(self, name: str, choices: type[Choices], default: str | None = None) -> str:
+        value = self.take(name, str, default, "text")
+        if value is None:
+            self.wrong(name, "is missing")
+        elif value not in choices.values:
+            self.wrong(name, f"is “{value}”, not one of {', '.join(choices.values)}")
+        return str(value)
+
+    def names(self, name: str, longest: int = 80) -> list[str]:
+        value = self.take(name, list, [], "a list")
+        if not all(isinstance(each, str) and each.strip() and len(each) <= longest for each in value):
+            self.wrong(name, f"is not a list of names of at most {longest} characters")
+            return []
+        return all_normalised(value)
+
+    def number(self, name: str, default: Decimal | None) -> Decimal | None:
+        self._used.add(name)
+        value = self._data.get(name)
+        if value is None:
+            return default
+        try:
+            number = (
+                Decimal(value) if isinstance(value, str) or (isinstance(value, int) and value is not True) else None
+            )
+        except InvalidOperation:
+            number = None
+        if number is None or not number.is_finite() or number < 0 or number != round(number, 6) or number >= 10**14:
+            self.wrong(name, "is not a number of at least 0, in quotes, with at most six decimals")
+            return default
+        return number
+
+    def whole(self, name: str) -> int | None:
+        value = self.take(name, int, None, "a whole number")
+        if value is not None and not 0 <= value <= 600:
+            self.wrong(name, "is not a whole number from 0 to 600")
+            return None
+        return None if value is None else int(value)
+
+    def day(self, name: str) -> date:
+        try:
+            return date.fromisoformat(self.text(name, required=True))
+        except ValueError:
+            self.wrong(name, "is no date like 2026-03-01")
+            return date.min
+
+    def object(self, name: str) -> dict[str, Any]:
+        return dict(self.take(name, dict, {}, "an object"))
+
+    def each(self, name: str) -> list[Any]:
+        return list(self.take(name, list, [], "a list"))
+
+    def source(self, *names: str) -> None:
+        """Notes beside the facts that only people read: where they come from."""
+        self._used.update(names)
+
+    def finish(self) -> None:
+        for name in self._data.keys() - self._used:
+            self.wrong(name, "is not a field of such a record")
+
+
+def _no_number(name: str) -> float:
+    """Python's reader takes NaN and Infinity, which JSON does not know."""
+    raise ValueError(f"{name} is no number")
+
+
+def _each(kind: str, document: Mapping[str, Any], make: Callable[[_Reader], Made], problems: list[str]) -> list[Made]:
+    data = document.get(f"{kind}s", [])
+    if not isinstance(data, list) or not all(isinstance(each, dict) for each in data):
+        problems.append(f"“{kind}s” is not a list of objects")
+        return []
+    return [make(_Reader(kind, each, problems)) for each in data]
+
+
+def _repeated(kind: str, slugs: Sequence[str], inside: str = "") -> list[str]:
+    repeated = sorted({slug for slug in slugs if slugs.count(slug) > 1})
+    return [f"{inside}{kind} “{slug}”, field “slug”: two records have this name" for slug in repeated]
+
+
+def _country(reader: _Reader) -> str:
+    country = reader.text("country", 2)
+    if country and not _COUNTRY.fullmatch(country):
+        reader.wrong("country", f"is “{country}”, not two capital letters")
+    return country
+
+
+def _provider(reader: _Reader) -> ProviderRecord:
+    values = {
+        "name": reader.text("name", 200, required=True),
+        "country": _country(reader),
+        "website": reader.url("website"),
+    }
+    reader.source("country_source")
+    reader.finish()
+    return ProviderRecord(reader.slug, values)
+
+
+def _platform(reader: _Reader) -> PlatformRecord:
+    provider = reader.text("provider", required=True)
+    values = {
+        "name": reader.text("name", 200, required=True),
+        "is_open_science": reader.flag("is_open_science"),
+        "is_infrastructure": reader.flag("is_infrastructure"),
+        "earthcode_integrated": reader.flag("earthcode_integrated"),
+        "registry_id": reader.text("registry_id", 80),
+        "languages": reader.names("languages", 60),
+        "features": reader.names("features"),
+    }
+    said: dict[str, Any] = {
+        "access_url": reader.url("access_url"),
+        "connector": reader.text("connector", 40),
+        "connector_config": reader.object("connector_config"),
+        "connector_secret": reader.text("connector_secret", 80),
+    }
+    connection = {name: value for name, value in said.items() if reader.has(name)}
+    reader.source("source")
+    reader.finish()
+    return PlatformRecord(reader.slug, provider, values, connection)
+
+
+def _offering(reader: _Reader) -> OfferingRecord:
+    platform = reader.text("platform", required=True)
+    not_stated = reader.each("not_stated")
+    sources = _sources(reader)
+    values: dict[str, Any] = {
+        "name": reader.text("name", 200, required=True),
+        "code": reader.text("code", 5),
+        "summary": reader.text("summary", required=True),
+        "tier": reader.choice("tier", Tier),
+        "service_types": reader.names("service_types", 60),
+        "interfaces": reader.names("interfaces"),
+        "protocols": reader.names("protocols"),
+        "workflow_types": reader.names("workflow_types"),
+        "datasets": reader.names("datasets", 120),
+        "place": reader.text("place", 120),
+        "country": _country(reader),
+        **_location(reader),
+        "sponsorable": reader.yes_no_unknown("sponsorable"),
+        "access": reader.text("access"),
+        "access_url": reader.url("access_url"),
+        "documentation_url": reader.url("documentation_url"),
+        "support": reader.text("support", 300),
+        "sources": sources,
+        "not_stated": not_stated,
+        "is_demonstration": reader.flag("is_demonstration"),
+        "is_listed": True,
+    }
+    if not all(isinstance(each, str) and len(each) <= 200 for each in not_stated):
+        reader.wrong("not_stated", "is not a list of texts of at most 200 characters")
+    for name in ("place", "datasets"):
+        if values[name] and name not in sources and not values["is_demonstration"]:
+            reader.wrong(name, "has no source")
+    data = reader.each("plans")
+    reader.finish()
+    plans: list[PlanRecord] = []
+    for each in data:
+        if not isinstance(each, dict):
+            reader.wrong("plans", "is not a list of objects")
+            continue
+        plans.append(_plan(_Reader("plan", each, reader.problems, inside=f"{reader.name}, ")))
+    reader.problems += _repeated("plan", [plan.slug for plan in plans], inside=f"{reader.name}, ")
+    return OfferingRecord(reader.slug, platform, values, tuple(plans))
+
+
+def _location(reader: _Reader) -> dict[str, float | None]:
+    """``location`` is longitude and latitude, as in GeoJSON."""
+    location = reader.each("location")
+    if not location:
+        return {"longitude": None, "latitude": None}
+    numbers = [float(each) for each in location if isinstance(each, int | float) and not isinstance(each, bool)]
+    if len(location) != 2 or len(numbers) != 2 or abs(numbers[0]) > 180 or abs(numbers[1]) > 90:
+        reader.wrong("location", "is not a longitude and a latitude")
+        return {"longitude": None, "latitude": None}
+    return {"longitude": numbers[0], "latitude": numbers[1]}
+
+
+def _sources(reader: _Reader) -> dict[str, dict[str, str]]:
+    sources = reader.object("sources")
+    for name, found in sources.items():
+        if (
+            not isinstance(found, dict)
+            or not found.get("source")
+            or not found.keys() <= {"source", "date"}
+            or not all(isinstance(each, str) for each in found.values())
+        ):
+            reader.wrong("sources", f"says nothing usable about “{name}”: it takes a “source” and a “date”")
+    return sources
+
+
+def _plan(reader: _Reader) -> PlanRecord:
+    values = {
+        "kind": reader.choice("kind", PlanKind, PlanKind.GENERAL),
+        "name": reader.text("name", 200, required=True),
+        "summary": reader.text("summary"),
+        "audience": reader.text("audience", 200),
+        "author": reader.text("author", 120),
+        "endpoint_url": reader.url("endpoint_url", 300),
+        "order_url": reader.url("order_url", 300),
+        "included": reader.object("included"),
+        "months_max": reader.whole("months_max"),
+        "source": reader.text("source"),
+        "source_date": reader.text("source_date", 20),
+        "connector_settings": reader.object("connector_settings"),
+        "is_listed": True,
+    }
+    data = reader.each("components")
+    reader.finish()
+    components = []
+    for each in data:
+        if isinstance(each, dict):
+            components.append(_component(each, reader))
+        else:
+            reader.wrong("components", "is not a list of objects")
+    names = [(component.metric, component.label) for component in components]
+    if len(set(names)) < len(names):
+        reader.wrong("components", "has two of the same metric and label")
+    return PlanRecord(reader.slug, values, tuple(components))
+
+
+def _component(data: Mapping[str, Any], plan: _Reader) -> ComponentRecord:
+    # A component has no name of its own: its plan and its metric are its name.
+    reader = _Reader("component", {**data, "slug": "component"}, plan.problems)
+    reader.name = f"{plan.name}, component “{data.get('metric', '')}”"
+    metric = reader.choice("metric", Metric)
+    label = reader.text("label", 120)
+    conversion = reader.object("conversion")
+    for name, units in conversion.items():
+        try:
+            usable = name in Metric.values and Decimal(str(units)) > 0
+        except InvalidOperation:
+            usable = False
+        if not usable:
+            reader.wrong("conversion", f"cannot use “{name}”: {units}")
+    values = {
+        "included": reader.number("included", Decimal(0)),
+        "limit": reader.number("limit", None),
+        "step": reader.number("step", Decimal(0)),
+        "free_months": reader.whole("free_months") or 0,
+        "conversion": {name: str(units) for name, units in conversion.items()},
+        "conversion_source": reader.text("conversion_source"),
+        "in_use": True,
+    }
+    if conversion and not values["conversion_source"]:
+        reader.wrong("conversion", "has no “conversion_source”")
+    found = reader.object("rate")
+    reader.finish()
+    return ComponentRecord(metric, label, values, _rate(found, reader) if found else None)
+
+
+def _rate(data: Mapping[str, Any], component: _Reader) -> RateRecord:
+    reader = _Reader("rate", {**data, "slug": "rate"}, component.problems)
+    reader.name = f"{component.name}, rate"
+    if not reader.has("credits"):
+        reader.wrong("credits", "is missing; a price nobody stated is left out with its whole rate")
+    record = RateRecord(
+        micro_per_unit=(reader.number("credits", Decimal(0)) or Decimal(0)) * 1_000_000,
+        valid_from=reader.day("from"),
+        evidence=reader.choice("evidence", Evidence),
+        source=reader.text("source"),
+        source_date=reader.text("source_date", 20),
+    )
+    if record.evidence != Evidence.DEMONSTRATION and not record.source:
+        reader.wrong("source", "is missing")
+    reader.finish()
+    return record

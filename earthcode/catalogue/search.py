@@ -1,0 +1,583 @@
+"""Find offerings: words and misspellings, filters with counts, and the price of each for a workload.
+
+The list needs every offering at once, to count, to price and to sort. So what it needs is read once into an
+:class:`Index` and kept in memory for as long as the database says that the catalogue is in the same state (one query, see
+``sql/state.sql``) and the day is the same (rates begin and end with days). A page then costs the same number of queries
+for two offerings as for two thousand: the state, and two more when somebody searches for words.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import unicodedata
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from django.db import connection, models
+from django.utils.functional import Promise
+from django.utils.text import slugify
+from django.utils.translation import gettext_lazy as _
+
+from earthcode.catalogue.countries import country_name
+from earthcode.catalogue.metrics import Metric
+from earthcode.catalogue.models import Offering, Plan, PlanKind, Tier
+from earthcode.catalogue.pricing import PricedComponent, Quote, Workload, quote
+from earthcode.catalogue.queries import components_on
+from earthcode.catalogue.vocabulary import normalised
+
+# --- what is kept in memory -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class PlanEntry:
+    """What pricing needs of a plan."""
+
+    pk: int
+    slug: str
+    name: str
+    kind: str
+    audience: str
+    months_max: int | None
+    components: tuple[PricedComponent, ...]
+
+    @property
+    def is_stated_free(self) -> bool:
+        """Whether everything it meters is published as costing nothing."""
+        return bool(self.components) and all(component.micro_per_unit == 0 for component in self.components)
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingEntry:
+    """What the list shows of an offering."""
+
+    pk: int
+    slug: str
+    name: str
+    monogram: str
+    summary: str
+    platform: str
+    provider: str
+    provider_slug: str
+    place: str
+    country: str
+    location: tuple[float, float] | None
+    tier: str
+    service_types: tuple[str, ...]
+    interfaces: tuple[str, ...]
+    datasets: tuple[str, ...]
+    sponsorable: bool | None
+    is_integrated: bool
+    is_demonstration: bool
+    plans: tuple[PlanEntry, ...]
+
+
+class PriceKind(models.TextChoices):
+    """What can be said about an offering's price for a workload."""
+
+    QUOTED = "quoted", _("Priced")
+    #: A stated free tier covers the workload.
+    FREE = "free", _("Free tier")
+    #: A free tier is stated, but not whether this workload fits into it.
+    FREE_TIER = "free_tier", _("Free tier")
+    UNIT = "unit", _("Unit price")
+    UNKNOWN = "unknown", _("Price on request")
+
+
+@dataclass(frozen=True, slots=True)
+class UnitPrice:
+    """The published price of one unit; ``low`` and ``high`` differ where an offering has several services."""
+
+    metric: str
+    label: str
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True)
+class OfferingPrice:
+    """An offering's price for a workload: that of the cheapest plan anybody may have.
+
+    ``plan`` is the one that ``quote`` is for. Where that is free, ``beyond`` is the price of ``plan_beyond``, the cheapest
+    one that is not.
+    """
+
+    kind: PriceKind
+    plan: PlanEntry | None = None
+    quote: Quote | None = None
+    plan_beyond: PlanEntry | None = None
+    beyond: Quote | None = None
+    unit: UnitPrice | None = None
+
+    @property
+    def plan_to_request(self) -> PlanEntry | None:
+        """The plan that a request would be for: there is nothing to ask for where the price is nothing."""
+        if self.quote is not None and not self.quote.is_free:
+            return self.plan
+        return self.plan_beyond
+
+    @property
+    def total(self) -> int | None:
+        return None if self.quote is None else self.quote.total
+
+    @property
+    def sort_key(self) -> tuple[int, int]:
+        """Known totals first, the lowest at the top; then what is free within limits, unit prices, and the unknown."""
+        if self.quote is not None:
+            return (0, self.quote.total)
+        order = (PriceKind.FREE_TIER, PriceKind.UNIT, PriceKind.UNKNOWN)
+        return (1 + order.index(self.kind), 0)
+
+
+def price_of(plans: Sequence[PlanEntry], workload: Workload) -> OfferingPrice:
+    """The headline of an offering with these plans."""
+    general = [plan for plan in plans if plan.kind == PlanKind.GENERAL]
+    services = [plan for plan in plans if plan.kind == PlanKind.SERVICE]
+    # What only some people may have is nobody's headline, unless there is nothing else.
+    general = [plan for plan in general if not plan.audience] or general
+    quoted = _quotes(general, workload) or _quotes(services, workload)
+    if quoted:
+        plan, cheapest = quoted[0]
+        if cheapest.is_free:
+            plan_beyond, beyond = next((each for each in quoted if not each[1].is_free), (None, None))
+            return OfferingPrice(PriceKind.FREE, plan, cheapest, plan_beyond, beyond)
+        return OfferingPrice(PriceKind.QUOTED, plan, cheapest)
+    if free := next((plan for plan in general if plan.is_stated_free), None):
+        return OfferingPrice(PriceKind.FREE_TIER, free)
+    if unit := _unit_price(general) or _unit_price(services):
+        return OfferingPrice(PriceKind.UNIT, unit=unit)
+    return OfferingPrice(PriceKind.UNKNOWN)
+
+
+def _quotes(plans: Sequence[PlanEntry], workload: Workload) -> list[tuple[PlanEntry, Quote]]:
+    """The plans that can be priced, the cheapest first."""
+    found = []
+    for plan in plans:
+        answer = quote(plan.components, workload, months_max=plan.months_max)
+        if isinstance(answer, Quote):
+            found.append((plan, answer))
+    return sorted(found, key=lambda each: each[1].total)
+
+
+def _unit_price(plans: Sequence[PlanEntry]) -> UnitPrice | None:
+    """The range of published prices of the unit that most of the plans count in."""
+    rates: dict[tuple[str, str], list[int]] = {}
+    for plan in plans:
+        for component in plan.components:
+            # A fraction of a micro-credit shows nowhere; the exact rate is on the offering's page.
+            if component.micro_per_unit:
+                name = component.label or str(Metric(component.metric).label)
+                rates.setdefault((component.metric, name), []).append(round(component.micro_per_unit))
+    if not rates:
+        return None
+    (metric, label), amounts = max(rates.items(), key=lambda each: len(each[1]))
+    return UnitPrice(metric, label, min(amounts), max(amounts))
+
+
+# --- filters ----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Facet:
+    """One group of filters. ``all_of``: two choices narrow further; otherwise either of them will do."""
+
+    name: str
+    title: str | Promise
+    all_of: bool
+    values: Callable[[OfferingEntry], Iterable[tuple[str, str]]]
+
+
+def _named(names: Iterable[str]) -> list[tuple[str, str]]:
+    return [(slugify(name), name) for name in names]
+
+
+def _place_of(entry: OfferingEntry) -> list[tuple[str, str]]:
+    if entry.country:
+        return [(entry.country.lower(), country_name(entry.country))]
+    return [("not-stated", str(_("Not stated")))]
+
+
+def _ways_into(entry: OfferingEntry) -> list[tuple[str, str]]:
+    ways = []
+    if entry.is_integrated:
+        ways.append(("integrated", str(_("Integrated with EarthCODE"))))
+    if entry.sponsorable:
+        ways.append(("sponsored", str(_("ESA can sponsor it"))))
+    return ways
+
+
+FACETS: Final = (
+    Facet("interface", _("How you work"), True, lambda entry: _named(entry.interfaces)),
+    Facet("data", _("Data on site"), True, lambda entry: _named(entry.datasets)),
+    Facet("service", _("What you get"), True, lambda entry: _named(entry.service_types)),
+    Facet("way", _("Getting in"), True, _ways_into),
+    Facet("tier", _("Tier"), False, lambda entry: [(entry.tier.replace("_", "-"), str(Tier(entry.tier).label))]),
+    Facet("place", _("Data centre"), False, _place_of),
+    Facet("provider", _("Provider"), False, lambda entry: [(entry.provider_slug, entry.provider)]),
+)
+#: The one facet that depends on the workload; see ``_price_values``.
+PRICE: Final = "price"
+PRICE_TITLE: Final = _("Price")
+#: In the order in which they are shown.
+FACET_NAMES: Final = ("interface", "data", "service", PRICE, "way", "place", "tier", "provider")
+
+_PRICE_LABELS: Final = {
+    "priced": _("Priced for your workload"),
+    "free": _("Free tier"),
+    "unit": _("Unit prices only"),
+    "on-request": _("On request"),
+}
+
+
+def _price_values(price: OfferingPrice) -> tuple[str, ...]:
+    match price.kind:
+        case PriceKind.QUOTED:
+            return ("priced",)
+        case PriceKind.FREE:
+            return ("priced", "free")
+        case PriceKind.FREE_TIER:
+            return ("free",)
+        case PriceKind.UNIT:
+            return ("unit",)
+        case _:
+            return ("on-request",)
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One filter: ``count`` is how many of the current results have it or, in a facet where either will do, would have."""
+
+    value: str
+    label: str
+    count: int
+    checked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FacetCounts:
+    name: str
+    title: str
+    options: tuple[Option, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What a search found, sorted, with the filters' counts."""
+
+    entries: tuple[tuple[OfferingEntry, OfferingPrice], ...]
+    facets: tuple[FacetCounts, ...]
+    words: Words
+
+
+# --- the index --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Which state the catalogue is in, and since when."""
+
+    number: int
+    changed_at: datetime
+
+
+def catalogue_state() -> State:
+    """One cheap query. The same number means that nothing of the catalogue has changed."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT number, changed_at FROM catalogue_state")
+        row = cursor.fetchone()
+    return State(*row)
+
+
+#: How many workloads an index remembers the prices for.
+_PRICED_MAX = 32
+
+
+class Index:
+    """All listed offerings with their plans and the rates of one day, and for each filter the set of those that have it.
+
+    Sets are whole numbers, one bit for each offering: cutting and counting them costs next to nothing.
+    """
+
+    def __init__(self, entries: Sequence[OfferingEntry]) -> None:
+        self.entries = tuple(entries)
+        self.everything = (1 << len(self.entries)) - 1
+        self._place = {entry.pk: place for place, entry in enumerate(self.entries)}
+        self._labels: dict[str, dict[str, str]] = {}
+        self._sets: dict[str, dict[str, int]] = {}
+        for facet in FACETS:
+            labels: dict[str, str] = {}
+            sets: dict[str, int] = {}
+            for place, entry in enumerate(self.entries):
+                for value, label in facet.values(entry):
+                    labels.setdefault(value, label)
+                    sets[value] = sets.get(value, 0) | 1 << place
+            self._labels[facet.name] = labels
+            self._sets[facet.name] = sets
+        self._priced: OrderedDict[Workload, tuple[OfferingPrice, ...]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def prices(self, workload: Workload) -> tuple[OfferingPrice, ...]:
+        """The price of each offering, in the order of ``entries``."""
+        with self._lock:
+            if (known := self._priced.get(workload)) is not None:
+                self._priced.move_to_end(workload)
+                return known
+        prices = tuple(price_of(entry.plans, workload) for entry in self.entries)
+        with self._lock:
+            self._priced[workload] = prices
+            while len(self._priced) > _PRICED_MAX:
+                self._priced.popitem(last=False)
+        return prices
+
+    def label(self, facet: str, value: str) -> str | None:
+        """What people read for a filter; None if there is no such filter."""
+        if facet == PRICE:
+            return str(_PRICE_LABELS[value]) if value in _PRICE_LABELS else None
+        return self._labels.get(facet, {}).get(value)
+
+    def search(self, words: Words, chosen: Mapping[str, Sequence[str]], workload: Workload, *, sort: str) -> Result:
+        """The offerings with these words and filters. A filter that no offering has finds nothing.
+
+        ``sort`` is ``price``, ``name`` or ``relevance``.
+        """
+        prices = self.prices(workload)
+        priced: dict[str, int] = dict.fromkeys(_PRICE_LABELS, 0)
+        for place, price in enumerate(prices):
+            for value in _price_values(price):
+                priced[value] |= 1 << place
+        sets = {**self._sets, PRICE: priced}
+        all_of = {facet.name: facet.all_of for facet in FACETS} | {PRICE: False}
+
+        found = self.everything if words.ranks is None else self._set_of(words.ranks)
+        cuts = {name: self._cut(sets[name], chosen.get(name, ()), all_of=all_of[name]) for name in FACET_NAMES}
+        current = found
+        for cut in cuts.values():
+            current &= cut
+
+        facets = []
+        for name in FACET_NAMES:
+            # Where either choice will do, a count says what choosing it would show: all other filters applied.
+            among = current if all_of[name] else found
+            if not all_of[name]:
+                for other, cut in cuts.items():
+                    among &= cut if other != name else self.everything
+            facets.append(self._counts(name, sets[name], among, set(chosen.get(name, ()))))
+
+        places = [place for place in range(len(self.entries)) if current >> place & 1]
+        match sort:
+            case "relevance" if words.ranks is not None:
+                ranks = words.ranks
+                places.sort(key=lambda place: (-ranks[self.entries[place].pk], prices[place].sort_key))
+            case "name":
+                places.sort(key=lambda place: self.entries[place].name.casefold())
+            case _:
+                places.sort(key=lambda place: prices[place].sort_key)
+        return Result(tuple((self.entries[place], prices[place]) for place in places), tuple(facets), words)
+
+    def _set_of(self, pks: Iterable[int]) -> int:
+        found = 0
+        for pk in pks:
+            if (place := self._place.get(pk)) is not None:
+                found |= 1 << place
+        return found
+
+    def _cut(self, sets: Mapping[str, int], values: Sequence[str], *, all_of: bool) -> int:
+        if not values:
+            return self.everything
+        cut = self.everything if all_of else 0
+        for value in values:
+            cut = cut & sets.get(value, 0) if all_of else cut | sets.get(value, 0)
+        return cut
+
+    def _counts(self, name: str, sets: Mapping[str, int], among: int, chosen: set[str]) -> FacetCounts:
+        options = [
+            Option(value, self.label(name, value) or value, (among & members).bit_count(), value in chosen)
+            for value, members in sets.items()
+        ]
+        # The order does not depend on the current results, so that options keep their place while one filters.
+        if name != PRICE:
+            options.sort(key=lambda each: (-sets[each.value].bit_count(), each.label.casefold()))
+        title = PRICE_TITLE if name == PRICE else next(facet.title for facet in FACETS if facet.name == name)
+        return FacetCounts(name, str(title), tuple(options))
+
+
+_cached: tuple[tuple[str, int, date], Index] | None = None
+
+
+def index_on(day: date, state: State | None = None) -> Index:
+    """The index of that day. Costs one query for the state, and two more when the catalogue has changed since."""
+    global _cached
+    state = state or catalogue_state()
+    key = (str(connection.settings_dict["NAME"]), state.number, day)
+    cached = _cached
+    if cached is not None and cached[0] == key:
+        return cached[1]
+    index = _read_index(day)
+    _cached = (key, index)
+    return index
+
+
+def _read_index(day: date) -> Index:
+    plans: dict[int, list[Plan]] = {}
+    for plan in Plan.objects.filter(is_listed=True, offering__is_listed=True).order_by("pk"):
+        plans.setdefault(plan.offering_id, []).append(plan)
+    components = components_on((plan.pk for listed in plans.values() for plan in listed), day)
+    entries = []
+    for offering in (
+        Offering.objects.listed().select_related("platform__provider").defer("search").order_by("name", "pk")
+    ):
+        entries.append(
+            OfferingEntry(
+                pk=offering.pk,
+                slug=offering.slug,
+                name=offering.name,
+                monogram=offering.monogram,
+                summary=offering.summary,
+                platform=offering.platform.name,
+                provider=offering.platform.provider.name,
+                provider_slug=offering.platform.provider.slug,
+                place=offering.place,
+                country=offering.country,
+                location=(
+                    None
+                    if offering.longitude is None or offering.latitude is None
+                    else (offering.longitude, offering.latitude)
+                ),
+                tier=offering.tier,
+                service_types=tuple(offering.service_types),
+                interfaces=tuple(offering.interfaces),
+                datasets=tuple(offering.datasets),
+                sponsorable=offering.sponsorable,
+                is_integrated=offering.platform.earthcode_integrated,
+                is_demonstration=offering.is_demonstration,
+                plans=tuple(
+                    PlanEntry(
+                        plan.pk,
+                        plan.slug,
+                        plan.name,
+                        plan.kind,
+                        plan.audience,
+                        plan.months_max,
+                        components.get(plan.pk, ()),
+                    )
+                    for plan in plans.get(offering.pk, ())
+                ),
+            )
+        )
+    return Index(entries)
+
+
+# --- words ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What somebody searched for. ``ranks`` is None when there was nothing to search for.
+
+    ``corrected`` maps what was typed to the words it was taken for. ``is_partial``: no offering has all of the words, and
+    those with some of them are shown.
+    """
+
+    text: str = ""
+    ranks: Mapping[int, float] | None = None
+    corrected: tuple[tuple[str, str], ...] = ()
+    is_partial: bool = False
+
+
+# fmt: off
+_STOP_WORDS: Final = frozenset({
+    "a", "an", "and", "are", "at", "by", "for", "from", "i", "in", "is", "it", "my", "near", "next", "of", "on", "or", "that",
+    "the", "to", "want", "which", "with", "without", "you", "your",
+})
+# fmt: on
+_WORDS_MAX = 8
+#: How alike two words must be (trigrams in common) for one to be taken for a misspelling of the other.
+_ALIKE = 0.4
+
+# For each word that was typed: the words of the catalogue that begin with it, else hold it, else are most like it.
+_KNOWN_WORDS = """
+SELECT typed.place, known.word, known.how
+FROM unnest(%(words)s::text[]) WITH ORDINALITY AS typed(word, place)
+CROSS JOIN LATERAL (
+    (SELECT word, 1 AS how FROM catalogue_searchword WHERE word LIKE typed.word || '%%' ORDER BY word LIMIT 1)
+    UNION ALL
+    (SELECT word, 2 FROM catalogue_searchword
+     WHERE length(typed.word) > 2 AND word LIKE '%%' || typed.word || '%%' ORDER BY length(word), word LIMIT 20)
+    UNION ALL
+    (SELECT word, 3 FROM catalogue_searchword
+     WHERE length(typed.word) > 2 AND word %% typed.word AND similarity(word, typed.word) >= %(alike)s
+     ORDER BY similarity(word, typed.word) DESC, word LIMIT 1)
+) AS known
+ORDER BY typed.place, known.how
+"""
+
+_MATCHES = """
+SELECT id, search @@ strict AS has_all, ts_rank(search, CASE WHEN search @@ strict THEN strict ELSE loose END)
+FROM catalogue_offering,
+     to_tsquery('simple', %(strict)s) AS strict,
+     to_tsquery('simple', %(loose)s) AS loose
+WHERE is_listed AND search @@ loose
+"""
+
+
+def words_of(text: str) -> list[str]:
+    """What people typed as the words that are compared; ``catalogue_words`` in ``sql/search.sql`` is its counterpart.
+
+    A word and the number after it are one word ("sentinel 2" is "sentinel2"), and names we know by another spelling are
+    put in ours ("S5P" is "Sentinel-5P").
+    """
+    known = " ".join(normalised(word) for word in text[:200].split())
+    plain = "".join(each for each in unicodedata.normalize("NFKD", known) if not unicodedata.combining(each)).lower()
+    plain = re.sub(r"[\W_]+", " ", plain).strip()
+    plain = re.sub(r"([a-z]+) (\d[a-z0-9]{0,2})\b", r"\1\2", plain)
+    words = [word for word in plain.split() if word not in _STOP_WORDS]
+    return list(dict.fromkeys(words))[:_WORDS_MAX]
+
+
+def find(text: str) -> Words:
+    """The offerings that have these words, with how well they match; two queries, or none when there are no words.
+
+    Parts of words count, a word nobody uses is taken for the one most like it, and where no offering has all words those
+    with some of them are given.
+    """
+    typed = words_of(text)
+    if not typed:
+        return Words(text=text.strip())
+    terms: list[str] = []
+    corrected: list[tuple[str, str]] = []
+    with connection.cursor() as cursor:
+        cursor.execute(_KNOWN_WORDS, {"words": typed, "alike": _ALIKE})
+        known: dict[int, list[tuple[str, int]]] = {}
+        for place, word, how in cursor.fetchall():
+            known.setdefault(place - 1, []).append((word, how))
+        for place, word in enumerate(typed):
+            ways = known.get(place, [])
+            best = min((how for _word, how in ways), default=0)
+            if len(word) == 1:
+                # "R" is a language, and the beginning of half of all words.
+                terms.append(word)
+            elif best == 1:
+                terms.append(f"{word}:*")
+            elif best == 2:
+                terms.append("(" + " | ".join(each for each, how in ways if how == 2) + ")")
+            elif best == 3:
+                taken = ways[0][0]
+                terms.append(f"{taken}:*")
+                corrected.append((_as_written(word), _as_written(taken)))
+            else:
+                # Nobody uses anything like it: it can only be left out.
+                terms.append(word)
+        cursor.execute(_MATCHES, {"strict": " & ".join(terms), "loose": " | ".join(terms)})
+        rows = cursor.fetchall()
+    complete = {pk: rank for pk, has_all, rank in rows if has_all}
+    if complete or not rows:
+        return Words(text.strip(), complete, tuple(corrected))
+    return Words(text.strip(), {pk: rank for pk, _has_all, rank in rows}, tuple(corrected), is_partial=True)
+
+
+def _as_written(word: str) -> str:
+    """``sentinel2`` as people write it."""
+    return re.sub(r"^([a-z]{3,})(\d)", r"\1-\2", word)

@@ -1,0 +1,347 @@
+"""Finding offerings: words, misspellings, filters with counts, the headline price, and the memory that all of it is in."""
+
+from collections.abc import Callable
+from datetime import date, timedelta
+from decimal import Decimal
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
+
+from earthcode.catalogue import search
+from earthcode.catalogue.models import Offering, Plan, Platform, SearchWord
+from earthcode.catalogue.pricing import Workload
+from earthcode.catalogue.search import OfferingPrice, PriceKind, Result, Words, find, index_on, words_of
+from earthcode.identity.models import Organisation
+from earthcode.lib.money import credits
+from tests.catalogue.conftest import TODAY, Import, a_file, an_offering
+
+pytestmark = pytest.mark.django_db
+
+Look = Callable[..., Result]
+
+
+@pytest.fixture
+def catalogue(db: None) -> None:
+    """The real offerings and those of the demonstration."""
+    call_command("import_offerings", "--demonstration", stdout=StringIO())
+
+
+def look(text: str = "", *, workload: Workload | None = None, sort: str = "relevance", **chosen: list[str]) -> Result:
+    return index_on(TODAY).search(find(text), chosen, workload or Workload(), sort=sort)
+
+
+def slugs(result: Result) -> list[str]:
+    return [entry.slug for entry, _price in result.entries]
+
+
+def counts(result: Result, facet: str) -> dict[str, int]:
+    return {option.value: option.count for each in result.facets if each.name == facet for option in each.options}
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("sentinel-2", "cdse-openeo-federation"),
+        ("sentinal 2", "cdse-openeo-federation"),
+        ("Sentinel2", "eodc-openeo"),
+        ("S5P", "cdse-sentinel-hub"),
+        ("jupiter", "deepesdl"),
+        ("jupyter", "apex-jupyterlab"),
+        ("pleiades", "up42"),
+        ("Pléiades", "up42"),
+        ("dask gateway", "pangeo-edc"),
+        ("geohazzards", "gep-flex"),
+        ("brockmann", "deepesdl"),
+        ("worldcereal", "cdse-openeo-federation"),
+        ("ferro", "creodias-iaas"),
+        ("data next to sentinel-3", "eodc-openeo"),
+    ],
+)
+def test_words_find_offerings_however_they_are_spelt(catalogue: None, text: str, expected: str) -> None:
+    found = slugs(look(text))
+
+    assert expected in found
+    assert len(found) < 25
+
+
+@pytest.mark.parametrize(("text", "first"), [("openeo platform", "openeo-platform"), ("deepesdl", "deepesdl"), ("creodias spot", "creodias-spot")])
+def test_the_best_match_comes_first(catalogue: None, text: str, first: str) -> None:
+    assert slugs(look(text))[0] == first
+
+
+def test_a_mission_is_not_taken_for_its_sister(catalogue: None) -> None:
+    found = look("sentinal 6")
+
+    assert slugs(found) == ["cdse-data-access"]
+    assert found.words.corrected == (("sentinal-6", "sentinel-6"),)
+
+
+def test_all_words_count_and_some_are_better_than_none(catalogue: None) -> None:
+    both = look("openeo jupyterlab")
+    impossible = look("openeo volcanoes")
+
+    assert not both.words.is_partial
+    assert {"openeo", "jupyterlab"} <= {
+        option.value for each in both.facets if each.name == "interface" for option in each.options if option.count == len(both.entries)
+    }
+    assert impossible.words.is_partial
+    assert {"gep-flex", "openeo-platform"} <= set(slugs(impossible))
+
+
+def test_words_that_nobody_uses_find_nothing(catalogue: None) -> None:
+    assert slugs(look("xyzzyq")) == []
+    assert slugs(look("!!! ???")) != []
+
+
+@pytest.mark.parametrize("text", ["'); DROP TABLE catalogue_offering; --", "a & b | !c <-> d:*", "\\", "%", "_" * 300, "é" * 300])
+def test_what_is_typed_is_only_ever_words(catalogue: None, text: str) -> None:
+    find(text)
+
+    assert Offering.objects.count() == 33
+
+
+def test_a_search_takes_two_queries_and_none_without_words(catalogue: None) -> None:
+    with CaptureQueriesContext(connection) as without:
+        find("  the of  ")
+    with CaptureQueriesContext(connection) as with_words:
+        find("sentinal 2 jupiter dask xyzzyq")
+
+    assert (len(without), len(with_words)) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["Sentinel-2 L2A", "Sentinel 5P, Landsat 8", "Köln — Zürich", "pay-per-use 2026", "OGC API – Processes", "16 GB", "é"]
+)
+def test_python_and_the_database_make_the_same_words(text: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT tsvector_to_array(to_tsvector('simple', catalogue_words(%s)))", [text])
+        [known] = cursor.fetchone()
+
+    assert set(words_of(text)) <= set(known)
+
+
+def test_an_offering_is_found_by_what_was_last_written_of_it(hub_plan: Plan) -> None:
+    def found(text: str) -> bool:
+        return bool(find(text).ranks)
+
+    assert found("notebooks")
+    assert not found("avalanches")
+
+    Offering.objects.update(summary="Avalanches of every kind.")
+    assert found("avalanches")
+    Platform.objects.update(name="Glacier house")
+    assert found("glacier")
+    Organisation.objects.filter(platforms__isnull=False).update(name="Ice Company")
+    assert found("company")
+    Plan.objects.update(name="Winter season")
+    assert found("winter")
+    Offering.objects.update(is_listed=False)
+    assert not found("winter")
+
+
+def test_a_misspelt_word_is_compared_with_words_of_offerings(hub_plan: Plan) -> None:
+    assert SearchWord.objects.filter(word="notebooks").exists()
+    assert find("notebuks").corrected == (("notebuks", "notebooks"),)
+
+
+# --- filters ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_count_says_what_choosing_it_would_leave(catalogue: None) -> None:
+    everything = look()
+
+    for facet in everything.facets:
+        for option in facet.options:
+            assert len(look(**{facet.name: [option.value]}).entries) == option.count, (facet.name, option)
+
+
+def test_counts_are_for_the_current_results(catalogue: None) -> None:
+    now = look(interface=["jupyterlab"], data=["sentinel-2"])
+
+    for name in ("interface", "data", "service", "way"):
+        for option in next(facet for facet in now.facets if facet.name == name).options:
+            chosen = {"interface": ["jupyterlab"], "data": ["sentinel-2"]}
+            chosen[name] = [*chosen.get(name, []), option.value]
+            assert len(look(**chosen).entries) == option.count, option
+    assert counts(now, "interface")["jupyterlab"] == len(now.entries)
+    assert 0 in counts(now, "data").values()
+
+
+def test_either_provider_will_do_but_both_missions_are_needed(catalogue: None) -> None:
+    eox, vito = (set(slugs(look(provider=[name]))) for name in ("eox", "vito"))
+    assert set(slugs(look(provider=["eox", "vito"]))) == eox | vito
+    # The other provider still says how many it would add.
+    assert counts(look(provider=["eox"]), "provider")["vito"] == len(vito)
+
+    gedi, smos = (set(slugs(look(data=[name]))) for name in ("sentinel-2", "cryosat-2"))
+    assert set(slugs(look(data=["sentinel-2", "cryosat-2"]))) == gedi & smos
+
+
+def test_a_filter_that_no_offering_has_finds_nothing(catalogue: None) -> None:
+    assert slugs(look(interface=["telepathy"])) == []
+    assert slugs(look(provider=["nobody"])) == []
+
+
+def test_words_and_filters_work_together(catalogue: None) -> None:
+    result = look("jupiter", provider=["eox"])
+
+    assert set(slugs(result)) == set(slugs(look("jupiter"))) & set(slugs(look(provider=["eox"])))
+    assert counts(result, "provider")["brockmann-consult"] == 1
+
+
+def test_options_keep_their_place(catalogue: None) -> None:
+    before = [list(counts(look(), name)) for name in search.FACET_NAMES]
+
+    assert [list(counts(look("openeo", interface=["openeo"]), name)) for name in search.FACET_NAMES] == before
+
+
+# --- prices ----------------------------------------------------------------------------------------------------------
+
+
+def price(slug: str, workload: Workload | None = None) -> OfferingPrice:
+    return next(price for entry, price in look(workload=workload).entries if entry.slug == slug)
+
+
+def test_the_headline_is_the_cheapest_plan_anybody_may_have(catalogue: None) -> None:
+    notebooks = price("demo-notebooks")
+    openeo = price("cdse-openeo-federation")
+
+    assert (notebooks.kind, notebooks.total) == (PriceKind.QUOTED, credits("273.12"))
+    assert notebooks.plan is not None
+    assert notebooks.plan.slug == "pay-per-use"
+    assert (openeo.kind, openeo.total) == (PriceKind.FREE, 0)
+    assert openeo.beyond is not None
+    assert openeo.plan_to_request is not None
+    assert (openeo.beyond.total, openeo.plan_to_request.slug) == (credits("169.92"), "credits")
+
+
+def test_what_only_some_may_have_is_nobodys_headline(catalogue: None) -> None:
+    # 600 hours need 28 320 openEO credits a month: more than anybody's free tier, and than that of the Copernicus Services.
+    beyond = price("cdse-openeo-federation", Workload(hours=Decimal(400), memory_gb=8))
+
+    # 400 × 8 × 1.62 + 400 × 8 × 1.07 = 8 608 fit into the general free tier …
+    assert beyond.kind == PriceKind.FREE
+    # … and 12 912 only into the one for the Copernicus Services.
+    restricted = price("cdse-openeo-federation", Workload(hours=Decimal(600), memory_gb=8))
+    assert restricted.kind == PriceKind.QUOTED
+
+
+@pytest.mark.parametrize(
+    ("slug", "kind"),
+    [
+        ("cdse-sentinel-hub", PriceKind.FREE_TIER),
+        ("earthcode-workspace", PriceKind.FREE_TIER),
+        ("gep-flex", PriceKind.UNIT),
+        ("up42", PriceKind.UNIT),
+        ("deepesdl", PriceKind.UNKNOWN),
+        ("titiler-openeo", PriceKind.UNKNOWN),
+    ],
+)
+def test_what_cannot_be_priced_says_what_is_known(catalogue: None, slug: str, kind: PriceKind) -> None:
+    known = price(slug)
+
+    assert (known.kind, known.total) == (kind, None)
+
+
+def test_services_are_priced_when_the_workload_says_how_much(catalogue: None) -> None:
+    products = price("gep-flex", Workload(products=Decimal(10)))
+
+    assert (products.kind, products.total) == (PriceKind.QUOTED, credits(15))
+    unit = price("gep-flex").unit
+    assert unit is not None
+    assert (unit.metric, unit.low, unit.high) == ("product", credits("1.5"), credits(6))
+
+
+def test_sorting_by_price_puts_totals_first_and_the_unknown_last(catalogue: None) -> None:
+    kinds = [price.kind for _entry, price in look(sort="price").entries]
+    totals = [price.total for _entry, price in look(sort="price").entries if price.total is not None]
+
+    assert totals == sorted(totals)
+    order = [PriceKind.FREE, PriceKind.QUOTED, PriceKind.FREE_TIER, PriceKind.UNIT, PriceKind.UNKNOWN]
+    assert kinds == sorted(kinds, key=order.index)
+
+
+def test_sorting_by_name(catalogue: None) -> None:
+    names = [entry.name.casefold() for entry, _price in look(sort="name").entries]
+
+    assert names == sorted(names)
+
+
+# --- the memory ------------------------------------------------------------------------------------------------------
+
+
+def queries_for_the_index(day: date = TODAY) -> int:
+    with CaptureQueriesContext(connection) as captured:
+        index_on(day)
+    return len(captured)
+
+
+def test_the_catalogue_is_read_once_until_it_changes(imported: Import) -> None:
+    imported(a_file(an_offering()))
+
+    assert queries_for_the_index() == 4
+    assert queries_for_the_index() == 1
+    Offering.objects.update(summary="Other snow.")
+    assert queries_for_the_index() == 4
+    assert index_on(TODAY).entries[0].summary == "Other snow."
+    assert queries_for_the_index(TODAY + timedelta(days=1)) == 4
+
+
+@pytest.mark.parametrize("table", ["organisation", "platform", "offering", "plan", "component", "rate"])
+def test_a_change_of_anything_is_a_new_state(imported: Import, table: str) -> None:
+    imported(a_file(an_offering()))
+    name = "identity_organisation" if table == "organisation" else f"catalogue_{table}"
+    column = {"component": "label", "rate": "valid"}.get(table, "name")
+    value = "'[2026-01-01,2027-01-01)'" if table == "rate" else "'changed'"
+    before = search.catalogue_state()
+
+    with connection.cursor() as cursor:
+        cursor.execute(f"UPDATE {name} SET {column} = {value} WHERE id = (SELECT min(id) FROM {name})")
+
+    after = search.catalogue_state()
+    assert after.number > before.number
+    assert after.changed_at > before.changed_at
+
+
+def test_a_change_that_is_taken_back_leaves_no_trace_in_memory(imported: Import) -> None:
+    imported(a_file(an_offering()))
+    before = search.catalogue_state()
+
+    with transaction.atomic():
+        Offering.objects.update(name="Never")
+        assert index_on(TODAY).entries[0].name == "Never"
+        undone = search.catalogue_state()
+        transaction.set_rollback(True)
+
+    assert search.catalogue_state() == before
+    assert index_on(TODAY).entries[0].name == "Cube of snow"
+    Offering.objects.update(name="Then")
+    assert search.catalogue_state().number not in (before.number, undone.number)
+    assert index_on(TODAY).entries[0].name == "Then"
+
+
+def test_prices_are_remembered_for_a_workload(catalogue: None) -> None:
+    index = index_on(TODAY)
+
+    first = index.prices(Workload(vcpu=3))
+
+    assert index.prices(Workload(vcpu=3)) is first
+    for vcpu in range(4, 60):
+        index.prices(Workload(vcpu=vcpu))
+    assert index.prices(Workload(vcpu=3)) == first
+
+
+def test_what_is_not_listed_is_not_in_the_index(hub_plan: Plan, batch_plan: Plan) -> None:
+    Offering.objects.filter(pk=batch_plan.offering_id).update(is_listed=False)
+    Plan.objects.filter(pk=hub_plan.pk).update(is_listed=False)
+
+    [entry] = index_on(TODAY).entries
+
+    assert (entry.pk, entry.plans) == (hub_plan.offering_id, ())
+    assert look().words == Words()
