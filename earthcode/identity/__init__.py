@@ -5,5 +5,6 @@ claims said at the last sign-in, no more: a role whose claim is gone is gone. A 
 investigator.
 
 - ``roles``: who may what. The answer to "who may approve?" starts here.
-- ``actions``: every write. ``oidc``: what a sign-in tells about a person.
+- ``actions``: every write to people and roles. ``projects``: every write to projects.
+- ``oidc``: what a sign-in tells about a person. ``issuer``: asks the single sign-on.
 """

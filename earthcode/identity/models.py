@@ -53,7 +53,9 @@ class User(AbstractBaseUser):
     preferred_username = models.CharField(max_length=150, blank=True, help_text="As the issuer gave it; may change")
     full_name = models.CharField(max_length=200, blank=True)
     email = models.EmailField(blank=True, help_text="Where messages go; identifies nobody")
-    organisation = models.ForeignKey(Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="people")
+    organisation = models.ForeignKey(
+        Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="people"
+    )
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField()
 
@@ -92,15 +94,22 @@ class User(AbstractBaseUser):
         """Roles and memberships, read once for each instance of the user (that is, once a request)."""
         roles: set[Role] = set()
         provider_roles: dict[int, frozenset[Role]] = {}
-        for grant in self.role_grants.all():
-            role = Role(grant.role)
-            if grant.organisation_id is None:
-                roles.add(role)
+        project_roles: dict[int, ProjectRole] = {}
+        # One query for both, because every page asks.
+        grants = self.role_grants.order_by().values_list(models.Value("global"), "role", "organisation_id")
+        memberships = self.memberships.order_by().values_list(models.Value("project"), "role", "project_id")
+        for kind, role, pk in grants.union(memberships, all=True):
+            if kind == "project":
+                project_roles[pk] = ProjectRole(role)
+            elif pk is None:
+                roles.add(Role(role))
             else:
-                held = provider_roles.get(grant.organisation_id, frozenset())
-                provider_roles[grant.organisation_id] = held | {role}
-        memberships = {m.project_id: ProjectRole(m.role) for m in self.memberships.all()}
-        return Grants(frozenset(roles), provider_roles, memberships)
+                provider_roles[pk] = provider_roles.get(pk, frozenset()) | {Role(role)}
+        return Grants(frozenset(roles), provider_roles, project_roles)
+
+    def forget_grants(self) -> None:
+        """Have them read again. A method, because ``request.user`` is a wrapper that hides what the user has cached."""
+        self.__dict__.pop("grants", None)
 
     def may(self, permission: Permission, thing: Scoped | None = None) -> bool:
         """Whether this person's roles give the permission, on this thing or, without one, anywhere."""
@@ -174,7 +183,9 @@ class Project(models.Model):
     slug = models.SlugField(max_length=80, unique=True)
     title = models.CharField(max_length=200)
     summary = models.TextField(blank=True)
-    organisation = models.ForeignKey(Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="projects")
+    organisation = models.ForeignKey(
+        Organisation, null=True, blank=True, on_delete=models.PROTECT, related_name="projects"
+    )
     esa_funded = models.BooleanField(default=False)
     technical_officer = models.ForeignKey(
         User, null=True, blank=True, on_delete=models.PROTECT, related_name="supervised_projects"

@@ -37,7 +37,7 @@ def create_project(
         created_at=at,
     )
     Membership.objects.create(project=project, user=by, role=ProjectRole.PI, since=at)
-    by.__dict__.pop("grants", None)
+    by.forget_grants()
     audit.record("project.create", by=by, about=project, at=at, data={"title": title})
     return project
 
@@ -78,6 +78,8 @@ def _free_slug(title: str) -> str:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('identity_project_slug'))")
     taken = set(Project.objects.filter(slug__startswith=base).values_list("slug", flat=True))
+    # The page for a new project has this address.
+    taken.add("new")
     if base not in taken:
         return base
     return next(slug for number in range(2, len(taken) + 3) if (slug := f"{base}-{number}") not in taken)
