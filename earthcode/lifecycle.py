@@ -80,14 +80,14 @@ class Lifecycle(Generic[Thing]):
     def refusal(self, thing: Thing, name: str, *, by: Actor) -> Refused | None:
         """Why this step cannot be taken now by this actor, or None if it can."""
         this = self.steps[name]
-        status = cast(str, thing.status)  # type: ignore[attr-defined]  # every thing with a lifecycle has a status
+        status = cast("str", thing.status)  # type: ignore[attr-defined]  # every thing with a lifecycle has a status
         words = self.noun.replace("_", " ")
         if isinstance(by, System):
             if not this.by_system:
                 return NotPermitted(f"Only a person can {this.words.lower()} a {words}.")
         elif this.needs is None:
             return NotPermitted("This happens by itself.")
-        elif not (isinstance(by, User) and by.may(this.needs, cast(Scoped, thing))):
+        elif not (isinstance(by, User) and by.may(this.needs, cast("Scoped", thing))):
             return NotPermitted(f"You do not have the role that allows this on {thing}.")
         if status not in this.sources:
             return WrongState(f"This {words} is “{_status_words(thing)}”, so this is not possible now.")
@@ -136,7 +136,11 @@ class Lifecycle(Generic[Thing]):
     def diagram(self) -> str:
         """The table as a Mermaid state diagram, for the documentation."""
         lines = ["stateDiagram-v2"]
-        lines += [f"    {source} --> {each.target}: {each.name}" for each in self.steps.values() for source in sorted(each.sources)]
+        lines += [
+            f"    {source} --> {each.target}: {each.name}"
+            for each in self.steps.values()
+            for source in sorted(each.sources)
+        ]
         return "\n".join(lines)
 
 

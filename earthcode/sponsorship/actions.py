@@ -95,8 +95,13 @@ def save_project(resource_request: ResourceRequest, *, title: str, project: Proj
 
 
 @transaction.atomic
-def save_line(resource_request: ResourceRequest, *, plan: Plan, workload: Workload, by: User, at: datetime) -> RequestLine:
-    """Task "Platforms and cost": ask for this plan, priced for this workload at today's rates; replaces an earlier line of the plan."""
+def save_line(
+    resource_request: ResourceRequest, *, plan: Plan, workload: Workload, by: User, at: datetime
+) -> RequestLine:
+    """Task "Platforms and cost": ask for this plan, priced for this workload at today's rates.
+
+    An earlier line of the same plan is replaced.
+    """
     _lock_for_editing(resource_request, by)
     if not (plan.is_listed and plan.offering.is_listed):
         raise InvalidInput(f"{plan} is no longer offered.", field="plan")
@@ -168,6 +173,23 @@ def save_declarations(
     _saved(resource_request, "declarations", by=by, at=at, fields=fields)
 
 
+@transaction.atomic
+def copy(resource_request: ResourceRequest, *, by: User, at: datetime) -> ResourceRequest:
+    """A new draft that asks the same at today's prices. Plans that have no price today are left out of it."""
+    draft = start(title=resource_request.title, project=resource_request.project, by=by, at=at)
+    if resource_request.project is None and resource_request.created_by_id != by.pk:
+        raise NotPermitted("Only the request's author can use it as a new draft.")
+    for line in resource_request.lines.select_related("plan__offering"):
+        try:
+            save_line(draft, plan=line.plan, workload=Workload.from_json(line.workload), by=by, at=at)
+        except (InvalidInput, PriceUnknown):
+            continue
+    if resource_request.starts_on is not None and resource_request.starts_on >= at.date():
+        save_period(draft, starts_on=resource_request.starts_on, by=by, at=at)
+    save_case(draft, science_case=resource_request.science_case, by=by, at=at)
+    return draft
+
+
 # --- sending ---------------------------------------------------------------------------------------------------------
 
 
@@ -198,6 +220,8 @@ def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer:
         submitted_at=at,
         decide_by=working_days_after(at.date(), call.decision_working_days),
     )
+    # An endorsement is of what was read: what was changed since has to be endorsed again.
+    Endorsement.objects.filter(resource_request=resource_request, at__lt=resource_request.saved_at).delete()
     resource_request.checks.all().delete()
     Check.objects.bulk_create(
         Check(
@@ -309,7 +333,8 @@ def _lock(resource_request: ResourceRequest) -> None:
     """Bring the request up to date under a lock, so that two people's saves follow one another."""
     locked = ResourceRequest.objects.select_for_update(no_key=True, of=("self",)).get(pk=resource_request.pk)
     resource_request.refresh_from_db(from_queryset=ResourceRequest.objects.filter(pk=locked.pk))
-    resource_request._prefetched_objects_cache = {}
+    # What was prefetched for a page is no more to be trusted than the row itself.
+    resource_request.__dict__.pop("_prefetched_objects_cache", None)
 
 
 def _lock_for_editing(resource_request: ResourceRequest, by: User) -> None:
@@ -331,7 +356,9 @@ def _saved(
     data: dict[str, object] | None = None,
 ) -> None:
     resource_request.saved_at = at
-    resource_request.amount = sum(RequestLine.objects.filter(resource_request=resource_request).values_list("amount", flat=True))
+    resource_request.amount = sum(
+        RequestLine.objects.filter(resource_request=resource_request).values_list("amount", flat=True)
+    )
     resource_request.save(update_fields=["saved_at", "amount", *(fields or [])])
     audit.record(f"resource_request.save_{task}", by=by, about=resource_request, at=at, data=data)
 

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from datetime import date
 
 from earthcode.catalogue import queries as catalogue
-from earthcode.catalogue.pricing import Quote, Workload
+from earthcode.catalogue.pricing import Quote, Workload, quote
+from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
 from earthcode.lib.money import as_text
 from earthcode.sponsorship.models import Call, Outcome, ResourceRequest
@@ -52,7 +53,7 @@ def missing_from(resource_request: ResourceRequest) -> list[Missing]:
 
 def call_for(resource_request: ResourceRequest, *, on: date) -> Call | None:
     """The open call that fits: the one with the lowest ceiling that covers what is asked, else the highest ceiling."""
-    calls = sorted(Call.objects.open_on(on), key=lambda call: (call.ceiling, call.pk))  # type: ignore[attr-defined]
+    calls = sorted(Call.objects.open_on(on), key=lambda call: (call.ceiling, call.pk))
     asked = sum(line.amount for line in resource_request.lines.all())
     return next((call for call in calls if call.ceiling >= asked), calls[-1] if calls else None)
 
@@ -87,8 +88,9 @@ def _country(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]
 
 def _tie(resource_request: ResourceRequest) -> Iterator[Finding]:
     project = resource_request.project
-    organisations = {m.user.organisation_id for m in project.memberships.all()} if project else set()
-    organisations |= {project.organisation_id} if project else set()
+    organisations: set[int | None] = set()
+    if project is not None:
+        organisations = {project.organisation_id, *project.memberships.values_list("user__organisation_id", flat=True)}
     tied = sorted(
         {
             line.plan.offering.platform.provider.name
@@ -112,13 +114,13 @@ def _amount(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
         )
     else:
         yield Finding("ceiling", Outcome.PASS, f"Within the {as_text(call.ceiling)} credits of one request.")
-    left = ledger.call_balance(call.slug)
+    left = ledger.balance(chart.call_accounts(call.slug).available)
     if asked > left:
         yield Finding("budget", Outcome.WARN, f"{call} has {as_text(left)} credits left, fewer than asked.")
-    elif asked * 5 > left * 2:
-        yield Finding("budget", Outcome.WARN, f"Takes {asked * 100 // left}% of the credits left in {call}.")
-    else:
-        yield Finding("budget", Outcome.PASS, f"Takes {asked * 100 // left}% of the credits left in {call}.")
+        return
+    share = f"{asked * 100 // left}%" if asked * 100 >= left else "less than 1%"
+    outcome = Outcome.WARN if asked * 5 > left * 2 else Outcome.PASS
+    yield Finding("budget", outcome, f"Takes {share} of the credits left in {call}.")
 
 
 def _period(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
@@ -138,9 +140,12 @@ def _case(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
 
 
 def _prices(resource_request: ResourceRequest, on: date) -> Iterator[Finding]:
+    lines = resource_request.lines.all()
+    components = catalogue.components_on([line.plan_id for line in lines], on)
     changed = []
-    for line in resource_request.lines.all():
-        now = catalogue.quote_plan(line.plan, Workload.from_json(line.workload), on=on)
+    for line in lines:
+        workload = Workload.from_json(line.workload)
+        now = quote(components.get(line.plan_id, ()), workload, months_max=line.plan.months_max)
         if not isinstance(now, Quote) or now.total != line.amount:
             changed.append(line.plan.offering.name)
     if changed:
@@ -150,7 +155,9 @@ def _prices(resource_request: ResourceRequest, on: date) -> Iterator[Finding]:
 
 
 def _sponsorable(resource_request: ResourceRequest) -> Iterator[Finding]:
-    refused = [str(line.plan.offering) for line in resource_request.lines.all() if line.plan.offering.sponsorable is False]
+    refused = [
+        str(line.plan.offering) for line in resource_request.lines.all() if line.plan.offering.sponsorable is False
+    ]
     if refused:
         yield Finding("sponsorable", Outcome.FAIL, f"The Network of Resources does not sponsor {', '.join(refused)}.")
 

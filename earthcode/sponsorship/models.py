@@ -50,7 +50,8 @@ class Call(models.Model):
         constraints = [
             models.CheckConstraint(condition=Q(ceiling__gt=0), name="sponsorship_call_has_ceiling"),
             models.CheckConstraint(
-                condition=Q(closes_on__isnull=True) | Q(closes_on__gte=F("opens_on")), name="sponsorship_call_closes_after_opening"
+                condition=Q(closes_on__isnull=True) | Q(closes_on__gte=F("opens_on")),
+                name="sponsorship_call_closes_after_opening",
             ),
         ]
 
@@ -72,11 +73,17 @@ class RequestStatus(models.TextChoices):
 class ResourceRequestQuerySet(models.QuerySet["ResourceRequest"]):
     def visible_to(self, user: User) -> ResourceRequestQuerySet:
         """One's own projects' requests, those one supervises, and all that were ever sent for those who may see all."""
-        own = Q(created_by=user) | Q(project__in=user.grants.projects_with(Permission.REQUEST_VIEW))
-        supervised = Q(project__technical_officer=user) & ~Q(status=RequestStatus.DRAFT)
+        # A request without a project is its author's alone; with one it is the project's, whoever wrote it.
+        own = Q(created_by=user, project=None) | Q(project__in=user.grants.projects_with(Permission.REQUEST_VIEW))
+        supervised = Q(project__technical_officer=user, submitted_at__isnull=False)
         if user.may(Permission.REQUEST_VIEW):
             return self.filter(own | Q(submitted_at__isnull=False))
         return self.filter(own | supervised)
+
+    def editable_by(self, user: User) -> ResourceRequestQuerySet:
+        """Those for which ``may_be_edited_by`` holds."""
+        own = Q(created_by=user, project=None) | Q(project__in=user.grants.projects_with(Permission.REQUEST_EDIT))
+        return self.filter(own, status__in=[RequestStatus.DRAFT, RequestStatus.INFO_NEEDED])
 
 
 class ResourceRequest(HasLifecycle):
@@ -84,7 +91,9 @@ class ResourceRequest(HasLifecycle):
 
     reference = models.CharField(max_length=20, unique=True)
     title = models.CharField(max_length=200)
-    project = models.ForeignKey(Project, null=True, blank=True, on_delete=models.PROTECT, related_name="resource_requests")
+    project = models.ForeignKey(
+        Project, null=True, blank=True, on_delete=models.PROTECT, related_name="resource_requests"
+    )
     call = models.ForeignKey(Call, null=True, blank=True, on_delete=models.PROTECT, related_name="resource_requests")
     status = models.CharField(max_length=12, choices=RequestStatus.choices, default=RequestStatus.DRAFT)
     starts_on = models.DateField(null=True, blank=True)
@@ -132,9 +141,11 @@ class ResourceRequest(HasLifecycle):
         return frozenset()
 
     def may_be_edited_by(self, user: User) -> bool:
-        """While it is a draft or a question is open: by its creator and by the project's people."""
-        open_now = self.status in (RequestStatus.DRAFT, RequestStatus.INFO_NEEDED)
-        return open_now and (self.created_by_id == user.pk or user.may(Permission.REQUEST_EDIT, self))
+        """While it is a draft or a question is open: by the project's people, and by its author until it has a project."""
+        if self.status not in (RequestStatus.DRAFT, RequestStatus.INFO_NEEDED):
+            return False
+        authors_own = self.project_id is None and self.created_by_id == user.pk
+        return authors_own or user.may(Permission.REQUEST_EDIT, self)
 
 
 class RequestLine(models.Model):

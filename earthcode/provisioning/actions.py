@@ -1,0 +1,221 @@
+"""Every write that people and the clock make here: placing, ending, trying again, changing who has access.
+
+None of them calls a platform. They write an operation, which ``operations`` carries out, and wake a worker after
+commit. Locks are taken in one order: the award, the allocation, its operations, the ledger.
+"""
+
+import uuid
+from datetime import UTC, date, datetime, time, timedelta
+
+from django.db import transaction
+
+from earthcode.audit import actions as audit
+from earthcode.audit.actors import CLOCK, Actor
+from earthcode.identity.models import Project, User
+from earthcode.identity.roles import Permission
+from earthcode.ledger import actions as ledger
+from earthcode.lib.errors import InvalidInput, NotPermitted
+from earthcode.lib.wake import wake_after_commit
+from earthcode.lifecycle import WrongState
+from earthcode.provisioning.lifecycle import ALLOCATION
+from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationKind, OperationStatus
+from earthcode.sponsorship import actions as sponsorship
+from earthcode.sponsorship.models import Award, RequestLine, ResourceRequest
+
+#: The task that carries out what is queued; also in ``settings.CELERY_BEAT_SCHEDULE``.
+RUN_OPERATIONS = "provisioning.run_operations"
+
+#: Usage is reported after it happened; credits stay set aside this long after the last day.
+LAST_USAGE_WITHIN = timedelta(days=90)
+
+#: Names our own keys: the same thing always has the same key.
+_KEYS = uuid.UUID("c6c3b0de-3c0b-4a3e-9f53-0f5a5b1a7a52")
+
+
+# --- from a decision to allocations ----------------------------------------------------------------------------------
+
+
+@transaction.atomic
+def grant(resource_request: ResourceRequest, *, reason: str, by: User, at: datetime) -> Award:
+    """Approve the request in full and place an allocation for each of its lines: all of it or nothing."""
+    award = sponsorship.approve(resource_request, reason=reason, by=by, at=at)
+    for line in resource_request.lines.select_related("plan__offering__platform__provider").order_by("pk"):
+        place(award, line, by=by, at=at)
+    return award
+
+
+@transaction.atomic
+def place(award: Award, line: RequestLine, *, by: User, at: datetime) -> Allocation:
+    """Set the line's credits aside and have its access set up. Placing a line again returns what there is.
+
+    Access is set up at once: the award's start only says from when the period counts, and what is used before it is
+    paid from the same credits.
+    """
+    if not by.may(Permission.REQUEST_DECIDE):
+        raise NotPermitted("Only those who decide on requests can place an allocation.")
+    if line.resource_request_id != award.resource_request_id:
+        raise InvalidInput(f"{line} was not asked for in {award}.", field="line")
+    # One at a time for each award: the number in the reference counts them.
+    Award.objects.select_for_update(no_key=True, of=("self",)).get(pk=award.pk)
+    placed = Allocation.objects.filter(line=line).first()
+    if placed is not None:
+        return placed
+    reference = f"{award.reference}-{award.allocations.count() + 1}"
+    platform = line.plan.offering.platform
+    ends_on = sponsorship.months_after(award.starts_on, line.months)
+    wallet = ledger.award_accounts(award.reference)
+    hold = ledger.hold(
+        wallet=wallet.available,
+        held=wallet.held,
+        payee=ledger.provider_accounts(platform.provider.slug, award.call.slug).accrued,
+        amount=line.amount,
+        expires_at=end_of(ends_on) + LAST_USAGE_WITHIN,
+        key=uuid.uuid5(_KEYS, f"hold:{reference}"),
+        by=by,
+        at=at,
+    )
+    allocation = Allocation.objects.create(
+        reference=reference,
+        award=award,
+        line=line,
+        plan=line.plan,
+        platform=platform,
+        amount=line.amount,
+        hold_id=hold.pk,
+        starts_on=award.starts_on,
+        ends_on=ends_on,
+        status_since=at,
+        created_at=at,
+    )
+    audit.record(
+        "allocation.place",
+        by=by,
+        about=allocation,
+        at=at,
+        data={"platform": platform.slug, "plan": str(line.plan), "amount": line.amount, "award": award.reference},
+    )
+    _queue(allocation, OperationKind.PROVISION, at=at)
+    return allocation
+
+
+# --- what can be done with an allocation -----------------------------------------------------------------------------
+
+
+@transaction.atomic
+def end(allocation: Allocation, *, reason: str, by: Actor, at: datetime) -> None:
+    """Take the access away, now. The credits that are left go back to the award when the platform has confirmed it."""
+    reason = reason.strip()
+    if not reason:
+        raise InvalidInput("Give a reason: the project reads it.", field="reason")
+    ALLOCATION.advance(allocation, "end", by=by, at=at, data={"reason": reason}, end_reason=reason)
+    # A worker may be at one of these now. It may finish its call, whose outcome counts for nothing any more; the
+    # operation stays held until then, so that nothing else is done on the platform meanwhile.
+    allocation.operations.filter(status=OperationStatus.QUEUED).update(
+        status=OperationStatus.SUPERSEDED, finished_at=at
+    )
+    _queue(allocation, OperationKind.DEPROVISION, at=at)
+
+
+def end_overdue(*, at: datetime) -> int:
+    """End what is past its last day, each in a transaction of its own; returns how many."""
+    overdue = Allocation.objects.live().filter(ends_on__lt=at.astimezone(UTC).date()).order_by("pk")
+    ended = 0
+    for allocation in overdue:
+        try:
+            end(allocation, reason="The period is over.", by=CLOCK, at=at)
+        except WrongState:
+            continue  # somebody was faster
+        ended += 1
+    return ended
+
+
+@transaction.atomic
+def retry(operation: Operation, *, by: User, at: datetime) -> None:
+    """Try a failed operation again, under the same key. Only the latest one of an allocation still matters."""
+    allocation = operation.allocation
+    if not by.may(Permission.OPERATION_RETRY, operation):
+        raise NotPermitted(f"You do not have the role that allows this on {allocation}.")
+    Allocation.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation.pk)
+    latest = allocation.operations.order_by("-created_at", "-pk").first()
+    if latest is None or latest.pk != operation.pk or latest.status != OperationStatus.FAILED:
+        raise WrongState("This is not waiting for somebody to try it again.")
+    if latest.kind == OperationKind.PROVISION:
+        ALLOCATION.advance(allocation, "retry", by=by, at=at)
+    latest.status = OperationStatus.QUEUED
+    latest.attempts = 0
+    latest.retries += 1
+    latest.due_at = at
+    latest.finished_at = None
+    latest.save(update_fields=["status", "attempts", "retries", "due_at", "finished_at"])
+    audit.record("operation.retry", by=by, about=latest, at=at, data={"retries": latest.retries})
+    wake_after_commit(RUN_OPERATIONS)
+
+
+@transaction.atomic
+def open_platform(allocation: Allocation, *, by: User, at: datetime) -> str:
+    """Where the person goes to use the allocation; going there is on record."""
+    if not by.may(Permission.ALLOCATION_USE, allocation):
+        raise NotPermitted("Only the project's people can use its allocations.")
+    if allocation.status != AllocationStatus.ACTIVE or not allocation.access_url:
+        raise WrongState(f"This allocation is “{allocation.get_status_display()}”, so there is nothing to open now.")
+    audit.record("allocation.open", by=by, about=allocation, at=at)
+    return allocation.access_url
+
+
+# --- who has access --------------------------------------------------------------------------------------------------
+
+
+def people_changed(project: Project, *, by: Actor, at: datetime) -> None:
+    """Bring the platforms up to date with who is in the project.
+
+    Call it in the transaction that changes the project's people: an operation that is being recorded at this moment
+    then either sees the change or leaves it to us. Raises ``RuntimeError`` outside a transaction.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("people_changed must run inside the transaction that changes the people")
+    for allocation in Allocation.objects.live().for_project(project).order_by("pk"):
+        sync_people(allocation, by=by, at=at)
+
+
+@transaction.atomic
+def sync_people(allocation: Allocation, *, by: Actor, at: datetime) -> None:
+    """Have the platform give access to those in the project. Does nothing where work under way will see to it."""
+    locked = Allocation.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation.pk)
+    # Setting up reads the people when it starts and compares them when it is done; a failed or ended one has no access.
+    # The same goes for an update that is queued or under way.
+    if locked.status != AllocationStatus.ACTIVE or locked.operations.filter(status=OperationStatus.QUEUED).exists():
+        return
+    operation = _queue(locked, OperationKind.SYNC_PEOPLE, at=at)
+    audit.record("allocation.sync_people", by=by, about=locked, at=at, data={"operation": str(operation.key)})
+
+
+# --- for this package ------------------------------------------------------------------------------------------------
+
+
+def provisioning_key(allocation: Allocation) -> uuid.UUID:
+    """The key under which a platform knows the allocation, whatever is done to it."""
+    return uuid.uuid5(_KEYS, f"{OperationKind.PROVISION.value}:{allocation.reference}:1")
+
+
+def release_key(allocation: Allocation) -> uuid.UUID:
+    """The ledger's key for giving back what the allocation did not need."""
+    return uuid.uuid5(_KEYS, f"release:{allocation.reference}")
+
+
+def end_of(day: date) -> datetime:
+    """The moment a last day is over (UTC)."""
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=UTC)
+
+
+def _queue(allocation: Allocation, kind: OperationKind, *, at: datetime) -> Operation:
+    """Under the allocation's lock, which makes the number in the key right."""
+    number = allocation.operations.filter(kind=kind).count() + 1
+    operation = Operation.objects.create(
+        allocation=allocation,
+        kind=kind,
+        key=uuid.uuid5(_KEYS, f"{kind.value}:{allocation.reference}:{number}"),
+        created_at=at,
+        due_at=at,
+    )
+    wake_after_commit(RUN_OPERATIONS)
+    return operation

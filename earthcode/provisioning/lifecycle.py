@@ -1,0 +1,29 @@
+"""Who may move an allocation, and from where to where."""
+
+from earthcode.identity.roles import Permission
+from earthcode.lifecycle import Lifecycle, step
+from earthcode.provisioning.models import Allocation, AllocationStatus
+
+PROVISIONING, FAILED, ACTIVE, ENDING, CLOSED = (
+    AllocationStatus.PROVISIONING,
+    AllocationStatus.FAILED,
+    AllocationStatus.ACTIVE,
+    AllocationStatus.ENDING,
+    AllocationStatus.CLOSED,
+)
+
+ALLOCATION = Lifecycle[Allocation](
+    "allocation",
+    step("activate", {PROVISIONING}, ACTIVE),
+    step("fail", {PROVISIONING}, FAILED),
+    step("retry", {FAILED}, PROVISIONING, needs=Permission.OPERATION_RETRY, label="Try again"),
+    step(
+        "end",
+        {PROVISIONING, ACTIVE, FAILED},
+        ENDING,
+        needs=Permission.ALLOCATION_END,
+        by_system=True,
+        label="End allocation",
+    ),
+    step("close", {ENDING}, CLOSED),
+)

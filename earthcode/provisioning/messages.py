@@ -1,0 +1,105 @@
+"""What people are told about allocations: the event, the number, and what to do."""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+from earthcode.identity.models import User
+from earthcode.identity.roles import ProjectRole, Role
+from earthcode.notifications import actions as notifications
+from earthcode.notifications.actions import Recipient
+from earthcode.provisioning.models import Allocation, Operation, OperationKind
+
+
+def ready(allocation: Allocation, *, at: datetime) -> None:
+    """To the project's people: access is there."""
+    _send(
+        _project_people(allocation),
+        allocation,
+        key="ready",
+        subject=f"{allocation.platform} is ready for you",
+        body=f"Access to {allocation.plan} is set up until {allocation.ends_on:%-d %B %Y}. "
+        "Open the platform from the page of your allocation and sign in as you do here.",
+        at=at,
+    )
+
+
+def failed(operation: Operation, *, at: datetime) -> None:
+    """To the principal investigator, and to those who can try again."""
+    allocation = operation.allocation
+    what = {
+        OperationKind.PROVISION: "Access could not be set up",
+        OperationKind.SYNC_PEOPLE: "Who has access could not be updated",
+        OperationKind.DEPROVISION: "Access could not be removed",
+    }[OperationKind(operation.kind)]
+    _send(
+        _principal_investigator(allocation),
+        allocation,
+        key=f"failed:{operation.key}:{operation.retries}",
+        subject=f"{what} on {allocation.platform}",
+        body=f"{operation.error} Those who can look into it were told, and can try again.",
+        at=at,
+    )
+    _send(
+        _those_who_can_retry(allocation),
+        allocation,
+        key=f"failed:{operation.key}:{operation.retries}",
+        subject=f"{what} on {allocation.platform}",
+        body=f"{operation.error} Please look into it, and try again from the page of the allocation.",
+        at=at,
+    )
+
+
+def delayed(operation: Operation, *, at: datetime) -> None:
+    """To those who can look into it: something we go on trying has failed often."""
+    allocation = operation.allocation
+    _send(
+        _those_who_can_retry(allocation),
+        allocation,
+        key=f"delayed:{operation.key}:{operation.retries}",
+        subject=f"{operation.get_kind_display()}: still not done on {allocation.platform}",
+        body=f"{operation.error} It was tried {operation.attempts} times, and we go on trying.",
+        at=at,
+    )
+
+
+def ended(allocation: Allocation, *, at: datetime) -> None:
+    """To the project's people: access is gone."""
+    _send(
+        _project_people(allocation),
+        allocation,
+        key="ended",
+        subject=f"Access to {allocation.platform} has ended",
+        body=f"{allocation.plan}: {allocation.end_reason} What was not used is back with your award.",
+        at=at,
+    )
+
+
+def _project_people(allocation: Allocation) -> Iterable[User]:
+    return User.objects.filter(memberships__project=allocation.award.project, is_active=True)
+
+
+def _principal_investigator(allocation: Allocation) -> Iterable[User]:
+    return User.objects.filter(
+        memberships__project=allocation.award.project, memberships__role=ProjectRole.PI, is_active=True
+    )
+
+
+def _those_who_can_retry(allocation: Allocation) -> Iterable[User]:
+    """The provider's administrators or, where it has none here, the ESA managers."""
+    active = User.objects.filter(is_active=True)
+    administrators = active.filter(
+        role_grants__role=Role.PROVIDER_ADMINISTRATOR, role_grants__organisation=allocation.platform.provider
+    )
+    return administrators or active.filter(role_grants__role=Role.ESA_MANAGER)
+
+
+def _send(people: Iterable[User], allocation: Allocation, *, key: str, subject: str, body: str, at: datetime) -> None:
+    for person in people:
+        notifications.send(
+            key=f"{allocation.reference}:{key}:{person.public_id}",
+            to=Recipient(person.public_id, person.email),
+            subject=f"{allocation.reference}: {subject}",
+            body=body,
+            link=allocation.get_absolute_url(),
+            at=at,
+        )

@@ -1,0 +1,169 @@
+"""Allocations, and the operations that make them real on a platform."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+from django.db import models
+from django.db.models import F, Q
+from django.urls import reverse
+
+from earthcode.catalogue.models import Plan, Platform
+from earthcode.identity.models import Project, User
+from earthcode.identity.roles import Permission
+from earthcode.lib.claim import Claimable
+from earthcode.lifecycle import HasLifecycle
+from earthcode.sponsorship.models import Award, RequestLine
+
+
+class AllocationStatus(models.TextChoices):
+    """Words and codes as in the interface (``web/statuses.py`` has icon and colour)."""
+
+    PROVISIONING = "provisioning", "Setting up"
+    FAILED = "failed", "Set-up problem"
+    ACTIVE = "active", "Active"
+    ENDING = "ending", "Ending"
+    CLOSED = "closed", "Ended"
+
+
+#: An allocation that still has, or is getting, access.
+LIVE = (AllocationStatus.PROVISIONING, AllocationStatus.FAILED, AllocationStatus.ACTIVE)
+
+
+class AllocationQuerySet(models.QuerySet["Allocation"]):
+    def live(self) -> AllocationQuerySet:
+        """Those nobody has ended."""
+        return self.filter(status__in=LIVE)
+
+    def active(self) -> AllocationQuerySet:
+        """Those that people can use now."""
+        return self.filter(status=AllocationStatus.ACTIVE)
+
+    def for_project(self, project: Project) -> AllocationQuerySet:
+        return self.filter(award__project=project)
+
+    def visible_to(self, user: User) -> AllocationQuerySet:
+        """One's projects' allocations, those on platforms one runs, and all for those who may see all."""
+        if user.may(Permission.ALLOCATION_VIEW):
+            return self.all()
+        return self.filter(
+            Q(award__project__in=user.grants.projects_with(Permission.ALLOCATION_VIEW))
+            | Q(platform__provider__in=user.grants.providers_with(Permission.ALLOCATION_VIEW))
+        )
+
+
+class Allocation(HasLifecycle):
+    """An amount of one plan on one platform for a period, paid from an award by a hold in the ledger."""
+
+    reference = models.CharField(max_length=24, unique=True)
+    award = models.ForeignKey(Award, on_delete=models.PROTECT, related_name="allocations")
+    line = models.OneToOneField(RequestLine, on_delete=models.PROTECT, related_name="allocation")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="allocations")
+    platform = models.ForeignKey(Platform, on_delete=models.PROTECT, related_name="allocations")
+    status = models.CharField(max_length=12, choices=AllocationStatus.choices, default=AllocationStatus.PROVISIONING)
+    amount = models.BigIntegerField(help_text="Micro-credits set aside when it was placed")
+    hold_id = models.BigIntegerField(
+        unique=True, help_text="The ledger's hold; no key, because only the ledger knows its rows"
+    )
+    starts_on = models.DateField()
+    ends_on = models.DateField(help_text="The last day")
+    end_reason = models.TextField(blank=True, help_text="Why it was ended; the project reads it")
+    external_id = models.CharField(max_length=200, blank=True, help_text="The platform's own name for it")
+    access_url = models.URLField(max_length=500, blank=True)
+    details = models.JSONField(default=dict, blank=True)
+    created_at = models.DateTimeField()
+
+    objects: ClassVar[models.Manager[Allocation]] = AllocationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.CheckConstraint(condition=Q(amount__gt=0), name="provisioning_allocation_is_positive"),
+            models.CheckConstraint(condition=Q(ends_on__gt=F("starts_on")), name="provisioning_ends_after_start"),
+            models.CheckConstraint(
+                condition=Q(status__in=AllocationStatus.values), name="provisioning_allocation_status_is_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    def get_absolute_url(self) -> str:
+        return reverse("allocation", args=[self.reference])
+
+    @property
+    def project_scope(self) -> int:
+        return self.award.project_id
+
+    @property
+    def provider_scope(self) -> frozenset[int]:
+        return frozenset({self.platform.provider_id})
+
+
+class OperationKind(models.TextChoices):
+    PROVISION = "provision", "Set up access"
+    SYNC_PEOPLE = "sync_people", "Update people"
+    DEPROVISION = "deprovision", "Remove access"
+
+
+class OperationStatus(models.TextChoices):
+    #: Due or claimed; ``claimed_until`` in the future means a worker is at it now.
+    QUEUED = "queued", "Waiting for a worker"
+    SUCCEEDED = "succeeded", "Done"
+    FAILED = "failed", "Failed"
+    #: The allocation was ended before this came to an end; a worker may still be at it.
+    SUPERSEDED = "superseded", "Not needed any more"
+
+
+class OperationQuerySet(models.QuerySet["Operation"]):
+    def waiting(self) -> OperationQuerySet:
+        return self.filter(status=OperationStatus.QUEUED)
+
+    def held(self, at: datetime) -> OperationQuerySet:
+        """Those a worker is at now, also where nobody waits for its answer any more."""
+        return self.filter(claimed_until__gt=at)
+
+
+class Operation(Claimable):
+    """One piece of work on a platform's API, done once under ``key`` however often it is attempted.
+
+    ``attempts`` counts the claims since it was queued or somebody asked to try it again (``retries`` counts those).
+    """
+
+    allocation = models.ForeignKey(Allocation, on_delete=models.PROTECT, related_name="operations")
+    kind = models.CharField(max_length=12, choices=OperationKind.choices)
+    key = models.UUIDField(unique=True)
+    status = models.CharField(max_length=10, choices=OperationStatus.choices, default=OperationStatus.QUEUED)
+    error = models.TextField(blank=True, help_text="What the platform said, fit for the scientist")
+    error_permanent = models.BooleanField(default=False)
+    retries = models.PositiveIntegerField(default=0, help_text="How often somebody asked to try it again")
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects: ClassVar[models.Manager[Operation]] = OperationQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [
+            models.Index("due_at", name="provisioning_waiting", condition=Q(status="queued")),
+            models.Index("claimed_until", name="provisioning_held", condition=Q(claimed_until__isnull=False)),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=OperationStatus.values), name="provisioning_operation_status_is_known"
+            ),
+            # Two operations on one allocation would race on the platform.
+            models.UniqueConstraint("allocation", condition=Q(status="queued"), name="provisioning_one_open_operation"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} for {self.allocation}"
+
+    @property
+    def project_scope(self) -> int:
+        return self.allocation.project_scope
+
+    @property
+    def provider_scope(self) -> frozenset[int]:
+        return self.allocation.provider_scope

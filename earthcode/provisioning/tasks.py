@@ -1,0 +1,18 @@
+"""What Celery wakes. The clock is read here."""
+
+from celery import shared_task
+from django.conf import settings
+from django.utils import timezone
+
+from earthcode.provisioning import actions, operations
+
+#: A platform that keeps a worker beyond all its time limits costs us that process, which is replaced. Its operation is
+#: done by another one when the lease has run out.
+TIME_LIMIT_S = operations.RUN_FOR.total_seconds() + settings.OPERATION_LEASE_S
+
+
+@shared_task(name=actions.RUN_OPERATIONS, time_limit=TIME_LIMIT_S)
+def run_operations() -> None:
+    """End what is past its last day, and carry out what is due."""
+    actions.end_overdue(at=timezone.now())
+    operations.run_all_due(clock=timezone.now)

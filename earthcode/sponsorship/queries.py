@@ -1,0 +1,122 @@
+"""Reads worth a name: what the budget of a call has come to, and what a manager looks at beside a request."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models.functions import JSONObject
+
+from earthcode.identity.models import Membership, Organisation
+from earthcode.ledger import chart
+from earthcode.ledger import queries as ledger
+from earthcode.lib.money import MicroCredits
+from earthcode.sponsorship.models import Call, RequestLine, RequestStatus, ResourceRequest
+
+#: Requests that a comparison looks back at.
+SIMILAR_MAX = 200
+
+
+@dataclass(frozen=True)
+class CallBudget:
+    """What a call was given, and where that is now; micro-credits.
+
+    ``free`` can still be awarded. ``spent`` is what providers have earned and not yet been paid for, ``committed`` what
+    awards have and did not spend.
+    """
+
+    call: Call
+    total: MicroCredits
+    free: MicroCredits
+    spent: MicroCredits
+
+    @property
+    def committed(self) -> MicroCredits:
+        return MicroCredits(self.total - self.free - self.spent)
+
+
+def calls_in_use(on: date) -> QuerySet[Call]:
+    """Calls that take requests on this day or still have some to decide, those with the earliest end first."""
+    undecided = ResourceRequest.objects.filter(
+        call=OuterRef("pk"), status__in=[RequestStatus.IN_REVIEW, RequestStatus.INFO_NEEDED]
+    )
+    is_open = Q(opens_on__lte=on) & (Q(closes_on__isnull=True) | Q(closes_on__gte=on))
+    return Call.objects.filter(is_open | Exists(undecided)).order_by("closes_on", "title", "pk")
+
+
+def budgets(calls: QuerySet[Call]) -> list[CallBudget]:
+    """The budgets of these calls, in their order, in two queries."""
+    providers = Organisation.objects.filter(platforms__isnull=False).order_by("slug").distinct()
+    rows = list(calls.annotate(provider_slugs=ArraySubquery(providers.values("slug"))))
+    accounts = {call.slug: _accounts_of(call.slug, call.provider_slugs) for call in rows}
+    has = ledger.balances([code for codes in accounts.values() for code in codes])
+    found = []
+    for call in rows:
+        commitment, available, *earned = accounts[call.slug]
+        spent = MicroCredits(sum(has[code] for code in earned))
+        found.append(CallBudget(call, total=has[commitment], free=has[available], spent=spent))
+    return found
+
+
+def _accounts_of(call_slug: str, provider_slugs: Iterable[str]) -> list[str]:
+    of_call = chart.call_accounts(call_slug)
+    of_providers = [chart.provider_accounts(slug, call_slug) for slug in provider_slugs]
+    earned = [code for accounts in of_providers for code in (accounts.accrued, accounts.invoiced)]
+    return [of_call.commitment, of_call.available, *earned]
+
+
+def with_platforms(requests: QuerySet[ResourceRequest]) -> QuerySet[ResourceRequest, Any]:
+    """Each request with ``platform_names``, in the order of its lines."""
+    lines = RequestLine.objects.filter(resource_request=OuterRef("pk")).order_by("pk")
+    return requests.annotate(platform_names=ArraySubquery(lines.values("plan__offering__platform__name")))
+
+
+def lines_in_full() -> "Prefetch[str, QuerySet[RequestLine], str]":
+    """The lines with all that pages and checks ask of them, for ``prefetch_related``."""
+    return Prefetch("lines", RequestLine.objects.select_related("plan__offering__platform__provider"))
+
+
+def dossiers() -> QuerySet[ResourceRequest, Any]:
+    """Requests with all that a decision looks at: people, lines, checks, endorsement, and similar requests.
+
+    ``people`` are name and role of the project's members; ``similar`` the credits asked and granted by other requests, of
+    any project, that were sent and ask for one of the same platforms. Three queries for any number of requests.
+    """
+    people = (
+        Membership.objects.filter(project=OuterRef("project"))
+        .order_by("-role", "user__full_name", "pk")
+        .values(
+            json=JSONObject(
+                name="user__full_name",
+                username="user__preferred_username",
+                organisation="user__organisation__name",
+                role="role",
+            )
+        )
+    )
+    # OuterRef once for each level between a query and the one it speaks of.
+    own_platforms = RequestLine.objects.filter(resource_request=OuterRef(OuterRef(OuterRef("pk"))))
+    on_the_same = RequestLine.objects.filter(
+        resource_request=OuterRef("pk"),
+        plan__offering__platform__in=own_platforms.values("plan__offering__platform"),
+    )
+    similar = (
+        ResourceRequest.objects.filter(Exists(on_the_same), submitted_at__isnull=False)
+        .exclude(status=RequestStatus.WITHDRAWN)
+        .exclude(pk=OuterRef("pk"))
+        .order_by("-submitted_at", "-pk")
+        .values(json=JSONObject(asked="amount", granted="award__amount"))[:SIMILAR_MAX]
+    )
+    return (
+        ResourceRequest.objects.select_related(
+            "project__organisation",
+            "project__technical_officer",
+            "call",
+            "submitted_by__organisation",
+            "endorsement__by",
+        )
+        .prefetch_related(lines_in_full(), "checks")
+        .annotate(people=ArraySubquery(people), similar=ArraySubquery(similar))
+    )
