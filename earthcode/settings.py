@@ -1,7 +1,8 @@
 """Settings. Each one that differs between installations comes from the environment; docs/settings.md lists them.
 
 The defaults are those of the demo on one machine (``make demo``): replace ``DATABASE_URL``, ``CELERY_BROKER_URL`` and the
-``OIDC_*`` settings one by one and the embedded parts fall away. ``earthcode/checks.py`` explains a wrong setting.
+``OIDC_*`` settings one by one and the embedded parts fall away. ``earthcode/identity/checks.py`` and
+``earthcode/web/checks.py`` explain a wrong one.
 """
 
 from datetime import timedelta
@@ -75,6 +76,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "earthcode.web.sso.middleware.RefreshSignIn",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
@@ -140,12 +142,17 @@ LOGIN_URL = "/accounts/oidc/earthcode/login/"
 LOGIN_REDIRECT_URL = "/home/"
 LOGOUT_REDIRECT_URL = "/"
 
+#: As the issuer writes itself: a person is this together with their subject.
 OIDC_ISSUER = env.str("OIDC_ISSUER", default="http://127.0.0.1:9000/o")
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="nor-web")
 OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="nor-web-demonstration-secret")
 OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email", "groups"])
 #: The audience that access tokens for our API must name.
 OIDC_API_AUDIENCE = env.str("OIDC_API_AUDIENCE", default="nor-api")
+#: How old the claims of a signed-in person may get before they are read again with the refresh token.
+OIDC_REFRESH_AFTER_S = env.int("OIDC_REFRESH_AFTER_S", default=5 * 60)
+#: How long the API believes roles whose owner has not been back on the site, where the claims are read.
+OIDC_ROLES_VALID_S = env.int("OIDC_ROLES_VALID_S", default=24 * 60 * 60)
 #: Claim path → value → role. ``{organisation}`` stands for the slug of the provider a role is for.
 OIDC_ROLE_CLAIMS = env.json(
     "OIDC_ROLE_CLAIMS",
@@ -161,11 +168,50 @@ OIDC_ROLE_CLAIMS = env.json(
     },
 )
 
+# django-allauth runs the sign-in; earthcode/web/sso says who a person is and what may be reached.
+ACCOUNT_ADAPTER = "earthcode.web.sso.adapters.AccountAdapter"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+# Nobody signs up or gives a password here, but allauth's checks want the two to agree.
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*"]
+SOCIALACCOUNT_ADAPTER = "earthcode.web.sso.adapters.SocialAccountAdapter"
+SOCIALACCOUNT_ONLY = True
+SOCIALACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_EMAIL_AUTHENTICATION = False
+# Signing in starts with a link, which works without JavaScript and lets the Content-Security-Policy keep forms at home.
+# A foreign page can so send somebody to the single sign-on, at worst to be signed in as themselves. To sign them in as
+# somebody else it would have to plant an answer, which state and PKCE, both bound to the browser's session, refuse.
+SOCIALACCOUNT_LOGIN_ON_GET = True
+# Its tokens are one for each person; identity.SignIn keeps one for each browser.
+SOCIALACCOUNT_STORE_TOKENS = False
+SOCIALACCOUNT_PROVIDERS = {
+    "openid_connect": {
+        "APPS": [
+            {
+                "provider_id": "earthcode",
+                "name": "EarthCODE",
+                "client_id": OIDC_CLIENT_ID,
+                "secret": OIDC_CLIENT_SECRET,
+                "settings": {
+                    "server_url": OIDC_ISSUER,
+                    "scope": OIDC_SCOPES,
+                    "oauth_pkce_enabled": True,
+                    "fetch_userinfo": True,
+                    "token_auth_method": "client_secret_basic",
+                },
+            }
+        ]
+    }
+}
+
 SESSION_COOKIE_NAME = "nor_session"
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_NAME = "nor_csrf"
 CSRF_COOKIE_SECURE = HTTPS
-SESSION_COOKIE_AGE = 12 * 60 * 60
+CSRF_FAILURE_VIEW = "earthcode.web.errors.csrf_failure"
+#: A session ends so long after its sign-in at the latest, however busy it is.
+SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=12 * 60 * 60)
 
 # --- the API ---------------------------------------------------------------------------------------------------------
 
@@ -183,6 +229,13 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Network of Resources API",
     "VERSION": "1",
     "SERVE_INCLUDE_SCHEMA": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    # Several kinds of things have a field "status", each with words of its own.
+    "ENUM_NAME_OVERRIDES": {
+        "RequestStatus": "earthcode.sponsorship.models.RequestStatus",
+        "AllocationStatus": "earthcode.provisioning.models.AllocationStatus",
+        "OperationStatus": "earthcode.provisioning.models.OperationStatus",
+    },
 }
 
 # --- platforms -------------------------------------------------------------------------------------------------------
@@ -212,7 +265,7 @@ STORAGES = {
         "BACKEND": (
             "django.contrib.staticfiles.storage.StaticFilesStorage"
             if DEBUG
-            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+            else "earthcode.web.static_storage.StaticStorage"
         )
     },
 }
@@ -220,6 +273,8 @@ STORAGES = {
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+#: What the pages are written in. Django's own words are there in many more, and would make a page of two languages.
+LANGUAGES = [("en", "English")]
 USE_THOUSAND_SEPARATOR = True
 FORMAT_MODULE_PATH = ["earthcode.web.formats"]
 
@@ -253,4 +308,6 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # It would log the inner address of a platform with each call.
+    "loggers": {"httpx": {"level": "WARNING"}},
 }

@@ -1,0 +1,122 @@
+"""Every address of the site, by audience."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from earthcode.api import docs as api_docs
+from earthcode.api.v1 import allocations as api_allocations
+from earthcode.api.v1 import offerings as api_offerings
+from earthcode.api.v1 import resource_requests as api_requests
+from earthcode.api.v1.me import Me
+from earthcode.web import (
+    accounts,
+    allocations,
+    audit,
+    catalogue,
+    dashboard,
+    gallery,
+    help,
+    home,
+    notifications,
+    preferences,
+    projects,
+    request_hub,
+    requests,
+    review,
+    simulated,
+)
+
+# Everybody.
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", home.public_home, name="public_home"),
+    path("catalogue/", catalogue.catalogue, name="catalogue"),
+    path("catalogue/<slug:slug>/", catalogue.offering, name="offering"),
+    path("help/", help.how_it_works, name="help"),
+    path("accessibility/", help.accessibility, name="accessibility"),
+    path("privacy/", help.privacy, name="privacy"),
+    path("gallery/", gallery.gallery, name="gallery"),
+    path("theme/", preferences.set_theme, name="set_theme"),
+    path("shortcuts/", preferences.set_shortcuts, name="set_shortcuts"),
+    path("audience/", preferences.set_audience, name="set_audience"),
+    path("accounts/", include("earthcode.web.sso.urls")),
+]
+
+# Everybody who is signed in.
+urlpatterns += [
+    path("account/", accounts.account, name="account"),
+    path("notifications/", notifications.messages_list, name="notifications"),
+    path("notifications/read/", notifications.mark_read, name="notifications_read"),
+    path("notifications/<int:pk>/", notifications.open_message, name="notification"),
+    path("home/", dashboard.home, name="home"),
+    path("allocations/", allocations.allocations, name="allocations"),
+    path("allocations/<slug:reference>/", allocations.allocation, name="allocation"),
+    path("allocations/<slug:reference>/end/", allocations.end, name="allocation_end"),
+    path("allocations/<slug:reference>/operations/<int:pk>/retry/", allocations.retry, name="operation_retry"),
+    path("go/<slug:reference>/", allocations.go, name="go"),
+    path("simulated-platform/<slug:reference>/", simulated.simulated_platform, name="simulated_platform"),
+]
+
+# Those who ask.
+urlpatterns += [
+    path("projects/", projects.project_list, name="projects"),
+    path("projects/new/", projects.project_new, name="project_new"),
+    path("projects/<slug:slug>/", projects.project_page, name="project"),
+    path("projects/<slug:slug>/members/add/", projects.project_add_member, name="project_add_member"),
+    path("projects/<slug:slug>/members/remove/", projects.project_remove_member, name="project_remove_member"),
+    path("requests/", requests.request_list, name="requests"),
+    path("requests/new/", requests.request_new, name="request_new"),
+    path("requests/<slug:reference>/", requests.request_page, name="request"),
+    path("requests/<slug:reference>/withdraw/", requests.request_withdraw, name="request_withdraw"),
+    path("requests/<slug:reference>/answer/", requests.request_answer, name="request_answer"),
+    path("requests/<slug:reference>/endorse/", requests.request_endorse, name="request_endorse"),
+    path("requests/<slug:reference>/copy/", requests.request_copy, name="request_copy"),
+    path("requests/<slug:reference>/edit/", request_hub.hub, name="request_edit"),
+    path("requests/<slug:reference>/edit/project/", request_hub.project_task, name="request_edit_project"),
+    path("requests/<slug:reference>/edit/platforms/", request_hub.platforms_task, name="request_edit_platforms"),
+    path("requests/<slug:reference>/edit/period/", request_hub.period_task, name="request_edit_period"),
+    path("requests/<slug:reference>/edit/case/", request_hub.case_task, name="request_edit_case"),
+    path("requests/<slug:reference>/edit/check/", request_hub.check_task, name="request_edit_check"),
+]
+
+# Those who decide.
+urlpatterns += [
+    path("review/", review.review, name="review"),
+    path("review/<slug:reference>/", review.review_request, name="review_request"),
+]
+
+# Those who run platforms.
+urlpatterns += [
+    path("provider/orders/", allocations.orders, name="orders"),
+]
+
+# Those who may read the trail.
+urlpatterns += [
+    path("audit/", audit.trail, name="audit"),
+]
+
+# Machines.
+urlpatterns += [
+    path("api/schema/", api_docs.Schema.as_view(), name="api_schema"),
+    path("api/docs/", api_docs.docs, name="api_docs"),
+    path("api/v1/me", Me.as_view(), name="api_me"),
+    path("api/v1/offerings", api_offerings.Offerings.as_view(), name="api_offerings"),
+    path("api/v1/offerings/<slug:slug>", api_offerings.OfferingDetail.as_view(), name="api_offering"),
+    path("api/v1/resource_requests", api_requests.ResourceRequests.as_view(), name="api_resource_requests"),
+    path(
+        "api/v1/resource_requests/<slug:reference>",
+        api_requests.ResourceRequestDetail.as_view(),
+        name="api_resource_request",
+    ),
+    *(
+        path(f"api/v1/resource_requests/<slug:reference>/{name}", step, name=f"api_resource_request_{name}")
+        for name, step in api_requests.STEPS.items()
+    ),
+    path("api/v1/allocations", api_allocations.Allocations.as_view(), name="api_allocations"),
+    path("api/v1/allocations/<slug:reference>", api_allocations.AllocationDetail.as_view(), name="api_allocation"),
+    path("api/v1/allocations/<slug:reference>/end", api_allocations.end, name="api_allocation_end"),
+    path("api/v1/operations/<uuid:key>/retry", api_allocations.retry, name="api_operation_retry"),
+]
+
+handler400 = "earthcode.web.errors.bad_request"
+handler403 = "earthcode.web.errors.permission_denied"
+handler404 = "earthcode.web.errors.not_found"
+handler500 = "earthcode.web.errors.server_error"

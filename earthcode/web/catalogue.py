@@ -1,0 +1,660 @@
+"""The public catalogue: every offering priced for one workload, and each offering's own page."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from hashlib import blake2b
+from typing import Any, Final, cast
+from urllib.parse import urlencode, urlsplit
+
+from django import forms
+from django.conf import settings
+from django.contrib.staticfiles.storage import staticfiles_storage
+from django.db.models import Prefetch
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import get_object_or_404
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
+from django.utils.http import http_date, quote_etag
+from django.utils.text import slugify
+from django.utils.translation import get_language, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy as _lazy
+from django.views.decorators.http import require_safe
+
+from earthcode.catalogue import search
+from earthcode.catalogue.countries import country_name
+from earthcode.catalogue.metrics import Evidence, Metric
+from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Rate
+from earthcode.catalogue.pricing import (
+    GPUS,
+    PARAMETERS,
+    CannotPrice,
+    PricedComponent,
+    Quote,
+    Workload,
+    number_text,
+    quote,
+)
+from earthcode.catalogue.queries import components_on
+from earthcode.catalogue.search import FACET_NAMES, OfferingEntry, OfferingPrice, PlanEntry
+from earthcode.lib.errors import InvalidInput
+from earthcode.web import priced
+from earthcode.web.context import Chrome
+from earthcode.web.lists import ListPage
+
+PER_PAGE: Final = 12
+#: How many options of a filter show before "more".
+OPTIONS_SHOWN: Final = 6
+SORTS: Final = {
+    "price": _lazy("Price for your workload"),
+    "relevance": _lazy("Best match"),
+    "name": _lazy("Name"),
+}
+SUGGESTIONS: Final = ("Sentinel-2", "JupyterLab", "openEO", "Dask", "S3")
+#: More choices than anybody makes in one filter.
+CHOICES_MAX: Final = 30
+
+
+class WorkloadForm(forms.Form):
+    """What a person means to run. Every field has a value: what an address leaves out is as in ``Workload()``.
+
+    ``workload`` is always there: what cannot be used is told beside its field, and counts as left out.
+    """
+
+    cpu = forms.CharField(label=_lazy("Processors"), required=False, widget=forms.NumberInput({"data-unit": "vCPU"}))
+    ram = forms.CharField(label=_lazy("Memory"), required=False, widget=forms.NumberInput({"data-unit": "GB"}))
+    gpu = forms.ChoiceField(
+        label=_lazy("GPU"),
+        required=False,
+        choices=[(key, _lazy("None") if not key else f"1 × {name}") for key, name in GPUS.items()],
+    )
+    hours = forms.CharField(
+        label=_lazy("Running time"), required=False, widget=forms.NumberInput({"data-unit": _lazy("h/month")})
+    )
+    gb = forms.CharField(label=_lazy("Storage"), required=False, widget=forms.NumberInput({"data-unit": "GB"}))
+    months = forms.CharField(
+        label=_lazy("Duration"), required=False, widget=forms.NumberInput({"data-unit": _lazy("months")})
+    )
+    km2 = forms.CharField(label=_lazy("Area"), required=False, widget=forms.NumberInput({"data-unit": "km²"}))
+    products = forms.CharField(
+        label=_lazy("Input products"), required=False, widget=forms.NumberInput({"data-unit": _lazy("in all")})
+    )
+    tiles = forms.CharField(
+        label=_lazy("Sentinel-2 tiles"), required=False, widget=forms.NumberInput({"data-unit": _lazy("tiles")})
+    )
+    ha = forms.CharField(
+        label=_lazy("Area under management"), required=False, widget=forms.NumberInput({"data-unit": "ha"})
+    )
+    pu = forms.CharField(
+        label=_lazy("Processing units"), required=False, widget=forms.NumberInput({"data-unit": _lazy("a month")})
+    )
+    openeo = forms.CharField(
+        label=_lazy("openEO credits"), required=False, widget=forms.NumberInput({"data-unit": _lazy("a month")})
+    )
+    egress = forms.CharField(
+        label=_lazy("Data leaving the site"), required=False, widget=forms.NumberInput({"data-unit": _lazy("GB/month")})
+    )
+
+    #: The machine and its time; the others count in units of certain platforms.
+    MAIN = ("cpu", "ram", "gpu", "hours", "gb", "months")
+
+    def __init__(self, given: Mapping[str, str], *, form_id: str = "") -> None:
+        values = Workload().as_params() | {name: given[name] for name in self.base_fields if given.get(name)}
+        super().__init__(values, auto_id="workload-%s")
+        self.workload = Workload()
+        for name, field in self.fields.items():
+            if form_id:
+                field.widget.attrs["form"] = form_id
+            if name in PARAMETERS:
+                parameter = PARAMETERS[name]
+                step = "1" if parameter.whole else "any"
+                field.widget.attrs |= {"min": parameter.minimum, "max": parameter.maximum, "step": step}
+        self.full_clean()
+
+    def clean(self) -> dict[str, Any]:
+        good: dict[str, str] = {}
+        for name, value in list(self.cleaned_data.items()):
+            try:
+                Workload.from_params({name: value})
+            except InvalidInput as refusal:
+                self.add_error(name, refusal.message)
+            else:
+                good[name] = value
+        self.workload = Workload.from_params(good)
+        return self.cleaned_data
+
+    @property
+    def main(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.MAIN]
+
+    @property
+    def further(self) -> list[forms.BoundField]:
+        return [self[name] for name in self.fields if name not in self.MAIN]
+
+    @property
+    def says_further(self) -> bool:
+        """Whether the workload says something in a platform's own units."""
+        return any(field.value() for field in self.further)
+
+
+@dataclass(frozen=True)
+class View:
+    """What the reader looks at; it is all in the address."""
+
+    text: str
+    chosen: Mapping[str, tuple[str, ...]]
+    workload: Workload
+    sort: str
+    page: int
+
+    @classmethod
+    def of(cls, query: QueryDict, workload: Workload) -> View:
+        text = " ".join(query.get("q", "").replace("\x00", "").split())[:200]
+        chosen = {
+            name: tuple(dict.fromkeys(value for value in query.getlist(name) if value))[:CHOICES_MAX]
+            for name in FACET_NAMES
+        }
+        sort = query.get("sort", "")
+        if sort not in SORTS or (sort == "relevance" and not text):
+            sort = cls.usual_sort(text)
+        page = query.get("page", "")
+        return cls(
+            text=text,
+            chosen={name: values for name, values in chosen.items() if values},
+            workload=workload,
+            sort=sort,
+            page=int(page) if page.isascii() and page.isdecimal() and len(page) < 6 else 1,
+        )
+
+    @staticmethod
+    def usual_sort(text: str) -> str:
+        return "relevance" if text else "price"
+
+    def url(self, **changes: Any) -> str:
+        """The address of this view with changes, without what goes without saying. Another page only where asked for."""
+        view = replace(self, **{"page": 1, **changes})
+        if "sort" not in changes and self.sort == self.usual_sort(self.text):
+            view = replace(view, sort=view.usual_sort(view.text))
+        query: list[tuple[str, str]] = [("q", view.text)] if view.text else []
+        query += [(name, value) for name, values in view.chosen.items() for value in values]
+        usual = Workload().as_params()
+        query += [(name, value) for name, value in view.workload.as_params().items() if usual.get(name) != value]
+        if view.sort != self.usual_sort(view.text):
+            query.append(("sort", view.sort))
+        if view.page > 1:
+            query.append(("page", str(view.page)))
+        address = reverse("catalogue")
+        return f"{address}?{urlencode(query)}" if query else address
+
+    def without(self, name: str, value: str) -> str:
+        """The address without one choice."""
+        left = tuple(each for each in self.chosen[name] if each != value)
+        return self.url(chosen={**self.chosen, name: left})
+
+
+@require_safe
+def catalogue(request: HttpRequest) -> HttpResponse:
+    """Search, filter, price, compare. htmx asks for the results alone, at the same address."""
+    form = WorkloadForm(_values_of(request.GET), form_id="filters")
+    view = View.of(request.GET, form.workload)
+    today = timezone.localdate()
+    state = search.catalogue_state()
+    fresh = _Freshness(request, state, today)
+    if (unchanged := fresh.unchanged()) is not None:
+        return unchanged
+    index = search.index_on(today, state)
+    result = index.search(search.find(view.text), view.chosen, view.workload, sort=view.sort)
+    balance = Chrome(request).balance if request.user.is_authenticated else None
+    page = _page_of(result.entries, view)
+    prices = [price.total for _entry, price in result.entries if price.total]
+    context = {
+        "form": form,
+        "view": view,
+        "url": reverse("catalogue"),
+        "workload": form.workload,
+        "words": result.words,
+        "count": len(result.entries),
+        "count_text": priced.count_text(len(result.entries)),
+        "page": page,
+        "cards": [_card(entry, price, view, prices, balance) for entry, price in page],
+        "prices": prices,
+        "balance": balance,
+        "facets": [_facet(facet) for facet in result.facets],
+        "chosen_count": sum(len(values) for values in view.chosen.values()),
+        "chips": _chips(view, index),
+        "clear_url": view.url(text="", chosen={}),
+        "sorts": _sorts(view),
+        "offering_count": len(index.entries),
+        "provider_count": len({entry.provider_slug for entry in index.entries}),
+        "markers": _markers(index.entries),
+        "suggestions": [(text, f"{reverse('catalogue')}?{urlencode({'q': text})}") for text in SUGGESTIONS],
+    }
+    if getattr(request, "htmx", False):
+        response = TemplateResponse(request, "catalogue/results.html", context)
+        response.headers[_history_header(request, view)] = view.url(page=view.page)
+    else:
+        response = TemplateResponse(request, "catalogue/catalogue.html", context)
+    return fresh.stamped(response)
+
+
+@require_safe
+def offering(request: HttpRequest, slug: str) -> HttpResponse:
+    """What it is, who runs it, where, what it costs for the reader's workload, how to get in; each figure with its source."""
+    form = WorkloadForm(_values_of(request.GET), form_id="workload-form")
+    today = timezone.localdate()
+    state = search.catalogue_state()
+    fresh = _Freshness(request, state, today)
+    if (unchanged := fresh.unchanged()) is not None:
+        return unchanged
+    components = Component.objects.filter(in_use=True).order_by("pk").prefetch_related("rates")
+    plans = Plan.objects.filter(is_listed=True).order_by("pk").prefetch_related(Prefetch("components", components))
+    this = get_object_or_404(
+        Offering.objects.listed()
+        .select_related("platform__provider")
+        .prefetch_related(Prefetch("plans", plans, to_attr="listed_plans")),
+        slug=slug,
+    )
+    listed = cast("Sequence[Plan]", this.listed_plans)  # type: ignore[attr-defined]  # made by the prefetch
+    priced_components = components_on([plan.pk for plan in listed], today)
+    shown = [_plan_shown(plan, priced_components.get(plan.pk, ()), form.workload, today) for plan in listed]
+    price = search.price_of([each.entry for each in shown], form.workload)
+    balance = Chrome(request).balance if request.user.is_authenticated else None
+    params = urlencode(form.workload.as_params())
+    best = next((each for each in shown if price.plan is not None and each.plan.pk == price.plan.pk), None)
+    headline = priced.headline(price)
+    context = {
+        "form": form,
+        "offering": this,
+        "platform": this.platform,
+        "provider": this.platform.provider,
+        "access_url": this.access_url or this.platform.access_url,
+        "workload": form.workload,
+        "url": this.get_absolute_url(),
+        "catalogue_url": _catalogue_url(form.workload),
+        "plans": [each for each in shown if each.plan.kind == PlanKind.GENERAL],
+        # Those with a price first.
+        "services": sorted(
+            (each for each in shown if each.plan.kind == PlanKind.SERVICE), key=lambda each: not each.is_priced
+        ),
+        "headline": headline,
+        "best": best,
+        "plan_to_request": price.plan_to_request,
+        "balance": balance,
+        "fits": _fits(headline, balance),
+        "fit_text": _fit_text(headline, balance),
+        "facts": _facts(this),
+        "sources": _sources(this),
+        "request_url": reverse("request_new"),
+        "params": params,
+    }
+    if getattr(request, "htmx", False):
+        response = TemplateResponse(request, "catalogue/offering_prices.html", context)
+        response.headers["HX-Replace-Url"] = f"{this.get_absolute_url()}?{params}"
+    else:
+        response = TemplateResponse(request, "catalogue/offering.html", context)
+    return fresh.stamped(response)
+
+
+def _values_of(query: QueryDict) -> dict[str, str]:
+    """The last value of each parameter, without what no database or page can hold."""
+    return {name: query.get(name, "").replace("\x00", "") for name in query}
+
+
+# --- asking again -----------------------------------------------------------------------------------------------------
+
+
+class _Freshness:
+    """Tells a visitor who has the page already that nothing changed, at the cost of one query.
+
+    For visitors only: a page of somebody signed in also shows their balance and messages.
+    """
+
+    def __init__(self, request: HttpRequest, state: search.State, today: date) -> None:
+        self._request = request
+        self._is_shared = not request.user.is_authenticated
+        # What the page is made from, besides the catalogue: the address, the day (rates begin and end with days), the
+        # reader's cookies and language, whether htmx asks, and the templates and static files of this release.
+        parts = (
+            state.number,
+            today,
+            request.get_full_path(),
+            request.headers.get("Cookie", ""),
+            get_language(),
+            request.headers.get("HX-Request", ""),
+            _release(),
+        )
+        digest = blake2b("\n".join(map(str, parts)).encode(), digest_size=16, key=settings.SECRET_KEY.encode()[:64])
+        self._etag = quote_etag(digest.hexdigest())
+        self._modified_at = max(state.changed_at, datetime.combine(today, time.min, UTC))
+
+    def unchanged(self) -> HttpResponse | None:
+        """ "304 Not Modified", where that is the answer."""
+        if not self._is_shared or "If-None-Match" not in self._request.headers:
+            # The time alone says nothing about a new release of the templates.
+            return None
+        answer = get_conditional_response(self._request, self._etag)
+        if answer is None:
+            return None
+        answer.headers["ETag"] = self._etag
+        return self._varied(answer)
+
+    def stamped(self, response: TemplateResponse) -> HttpResponse:
+        if self._is_shared:
+            response.headers["ETag"] = self._etag
+            response.headers["Last-Modified"] = http_date(int(self._modified_at.timestamp()))
+            patch_cache_control(response, no_cache=True)
+        else:
+            patch_cache_control(response, private=True, no_cache=True)
+        return self._varied(response)
+
+    def _varied(self, response: HttpResponse) -> HttpResponse:
+        patch_vary_headers(response, ["HX-Request", "Cookie"])
+        return response
+
+
+@functools.cache
+def _release() -> str:
+    """Changes with the templates and static files."""
+    digest = blake2b(digest_size=8)
+    for path in sorted((settings.BASE_DIR / "templates").rglob("*.html")):
+        digest.update(path.read_bytes())
+    digest.update(str(getattr(staticfiles_storage, "manifest_hash", "")).encode())
+    return digest.hexdigest()
+
+
+# --- the list ---------------------------------------------------------------------------------------------------------
+
+
+def _page_of(
+    entries: Sequence[tuple[OfferingEntry, OfferingPrice]], view: View
+) -> ListPage[tuple[OfferingEntry, OfferingPrice]]:
+    pages = max(1, math.ceil(len(entries) / PER_PAGE))
+    number = min(max(1, view.page), pages)
+    first = (number - 1) * PER_PAGE
+    rows = entries[first : first + PER_PAGE]
+    return ListPage(
+        rows=rows,
+        count=len(entries),
+        number=number,
+        pages=pages,
+        first=first + 1 if rows else 0,
+        last=first + len(rows),
+        previous_url=view.url(page=number - 1) if number > 1 else "",
+        next_url=view.url(page=number + 1) if number < pages else "",
+    )
+
+
+@dataclass(frozen=True)
+class Card:
+    """``components/offering_card.html`` says what it shows."""
+
+    url: str
+    title: str
+    provider: str
+    place: str
+    summary: str
+    tags: Sequence[str]
+    code: str
+    seed: str
+    headline: priced.Headline
+    prices: Sequence[int]
+    balance: int | None
+    fits: bool | None
+    fit_text: str
+    flag: Mapping[str, str] | None
+    request_url: str
+
+    @property
+    def price(self) -> int | None:
+        return self.headline.total
+
+
+#: Tags on a card; the rest is on the offering's page.
+_INTERFACE_TAGS_MAX, _TAGS_MAX = 4, 7
+
+
+def _card(entry: OfferingEntry, price: OfferingPrice, view: View, prices: Sequence[int], balance: int | None) -> Card:
+    headline = priced.headline(price)
+    params = view.workload.as_params()
+    usual = Workload().as_params()
+    changed = urlencode({name: value for name, value in params.items() if usual.get(name) != value})
+    address = reverse("offering", args=[entry.slug])
+    request_url = ""
+    if price.plan_to_request is not None:
+        request_url = f"{reverse('request_new')}?{urlencode({'plan': str(price.plan_to_request.pk), **params})}"
+    return Card(
+        url=f"{address}?{changed}" if changed else address,
+        title=entry.name,
+        provider=entry.provider,
+        place=", ".join(part for part in (entry.place, country_name(entry.country) if entry.country else "") if part),
+        summary=entry.summary,
+        tags=_tags(entry, view),
+        code=entry.monogram,
+        seed=entry.slug,
+        headline=headline,
+        prices=prices,
+        balance=balance,
+        fits=_fits(headline, balance),
+        fit_text=_fit_text(headline, balance),
+        flag=_flag(entry),
+        request_url=request_url,
+    )
+
+
+def _tags(entry: OfferingEntry, view: View) -> list[str]:
+    """How one works there and which data is there, what the reader filters by first."""
+    wanted = {value for name in ("interface", "data") for value in view.chosen.get(name, ())}
+    interfaces = sorted(entry.interfaces, key=lambda name: slugify(name) not in wanted)[:_INTERFACE_TAGS_MAX]
+    datasets = sorted(entry.datasets, key=lambda name: slugify(name) not in wanted)
+    return [*interfaces, *datasets[: _TAGS_MAX - len(interfaces)]]
+
+
+def _flag(entry: OfferingEntry) -> dict[str, str] | None:
+    if entry.is_demonstration:
+        return {"label": _("Demonstration"), "tone": "think", "icon": ""}
+    if entry.is_integrated:
+        return {"label": _("EarthCODE integrated"), "tone": "go", "icon": "check"}
+    return None
+
+
+def _fits(headline: priced.Headline, balance: int | None) -> bool | None:
+    if balance is None or headline.total is None:
+        return None
+    return headline.total <= balance
+
+
+def _fit_text(headline: priced.Headline, balance: int | None) -> str:
+    if balance is None or headline.total is None:
+        return ""
+    if headline.total <= balance:
+        return _("Fits your %(balance)s credits") % {"balance": priced.amount_text(balance)}
+    return _("%(amount)s more than you have") % {"amount": priced.amount_text(headline.total - balance)}
+
+
+def _facet(facet: search.FacetCounts) -> dict[str, Any]:
+    """As ``components/facet.html`` takes it: what is chosen always shows."""
+    shown = [option for place, option in enumerate(facet.options) if place < OPTIONS_SHOWN or option.checked]
+    more = [option for place, option in enumerate(facet.options) if place >= OPTIONS_SHOWN and not option.checked]
+    return {"name": facet.name, "title": facet.title, "options": shown, "more": more}
+
+
+def _sorts(view: View) -> list[tuple[str, Any, bool]]:
+    """Value, label, chosen. The usual order has no value, so that it changes by itself when somebody searches for words."""
+    usual = View.usual_sort(view.text)
+    keys = [usual, *(key for key in SORTS if key != usual and (key != "relevance" or view.text))]
+    return [("" if key == usual else key, SORTS[key], key == view.sort) for key in keys]
+
+
+def _chips(view: View, index: search.Index) -> list[dict[str, str]]:
+    chips = []
+    if view.text:
+        chips.append({"label": f"“{view.text}”", "url": view.url(text="")})
+    for name, values in view.chosen.items():
+        chips += [{"label": index.label(name, value) or value, "url": view.without(name, value)} for value in values]
+    return chips
+
+
+def _history_header(request: HttpRequest, view: View) -> str:
+    """A step the reader wants to go back to is pushed: another choice, order or page. What is typed is not."""
+    came_from = urlsplit(request.headers.get("HX-Current-URL", ""))
+    before = View.of(QueryDict(came_from.query), view.workload)
+    same = (before.chosen, before.sort, before.page) == (view.chosen, view.sort, view.page)
+    return "HX-Replace-Url" if same else "HX-Push-Url"
+
+
+# The picture behind the hero (static/img/ground-track.svg) is Mercator's projection; these are its measures.
+_MAP_WEST, _MAP_NORTH, _MAP_SCALE = -13.0, 1.268, 748.3
+
+
+def _markers(entries: Sequence[OfferingEntry]) -> list[dict[str, Any]]:
+    """Where data centres are, on the picture behind the hero. Only where the place is known."""
+    counts: dict[tuple[str, tuple[float, float]], int] = {}
+    for entry in entries:
+        if entry.location is not None and entry.place:
+            counts[entry.place, entry.location] = counts.get((entry.place, entry.location), 0) + 1
+    markers = []
+    for (name, (longitude, latitude)), count in counts.items():
+        x = math.radians(longitude - _MAP_WEST) * _MAP_SCALE
+        y = (_MAP_NORTH - math.asinh(math.tan(math.radians(max(-85.0, min(85.0, latitude)))))) * _MAP_SCALE
+        if 0 <= x <= 600 and 0 <= y <= 440:
+            radius = min(18, 7 + 2 * count)
+            markers.append({"name": name, "count": count, "x": f"{x:.0f}", "y": f"{y:.0f}", "radius": radius})
+    return markers
+
+
+# --- one offering -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class RateShown:
+    """A published figure: what it is, where it comes from, and since when it is used here."""
+
+    label: str
+    price: str
+    unit: str
+    terms: Sequence[str]
+    evidence: str
+    source: str
+    source_date: str
+    since: date | None
+    earlier: Sequence[str]
+
+
+@dataclass(frozen=True)
+class PlanShown:
+    """A plan with its price for the workload, or the reasons why there is none."""
+
+    plan: Plan
+    entry: PlanEntry
+    quote: Quote | None
+    reasons: Sequence[str]
+    rates: Sequence[RateShown]
+
+    @property
+    def is_priced(self) -> bool:
+        """Whether any figure of it is published."""
+        return bool(self.rates)
+
+    @property
+    def notes(self) -> list[priced.Note]:
+        return priced.quote_notes(self.quote) if self.quote else []
+
+    @property
+    def total_text(self) -> str:
+        return priced.amount_text(self.quote.total) if self.quote else ""
+
+
+def _plan_shown(plan: Plan, components: tuple[PricedComponent, ...], workload: Workload, today: date) -> PlanShown:
+    entry = PlanEntry(plan.pk, plan.slug, plan.name, plan.kind, plan.audience, plan.months_max, components)
+    answer = quote(components, workload, months_max=plan.months_max)
+    rows = {component.pk: component for component in plan.components.all()}
+    return PlanShown(
+        plan=plan,
+        entry=entry,
+        quote=answer if isinstance(answer, Quote) else None,
+        reasons=answer.reasons if isinstance(answer, CannotPrice) else (),
+        rates=[
+            _rate_shown(each, rows[each.component_id], today) for each in components if each.micro_per_unit is not None
+        ],
+    )
+
+
+def _rate_shown(component: PricedComponent, row: Component, today: date) -> RateShown:
+    rates: list[Rate] = list(row.rates.all())
+    current = next(rate for rate in rates if rate.applies_on(today))
+    terms = priced.component_limits([component])
+    if component.included:
+        terms.append(_("%(amount)s included each month") % {"amount": number_text(component.included)})
+    if component.step:
+        terms.append(_("In blocks of %(step)s") % {"step": number_text(component.step)})
+    if component.free_months:
+        terms.append(
+            ngettext("First month free", "First %(count)d months free", component.free_months)
+            % {"count": component.free_months}
+        )
+    for metric, units in component.conversion:
+        words = {"units": number_text(units), "of": component.units, "metric": Metric(metric).label}
+        terms.append(_("About %(units)s %(of)s for each %(metric)s") % words)
+    source = "\n".join(part for part in (current.source, row.conversion_source) if part)
+    return RateShown(
+        label=component.name,
+        price=priced.rate_text(current.micro_per_unit),
+        unit=priced.unit_words(component.metric, component.label),
+        terms=terms,
+        evidence=str(Evidence(current.evidence).label),
+        source=source,
+        source_date=current.source_date,
+        since=current.valid.lower,
+        earlier=[
+            _("%(price)s until %(day)s")
+            % {"price": priced.rate_text(rate.micro_per_unit), "day": rate.valid.upper.isoformat()}
+            for rate in rates
+            if rate.valid.upper is not None and rate.valid.upper <= today
+        ],
+    )
+
+
+def _facts(this: Offering) -> list[dict[str, str]]:
+    """What is known, in a fixed order; what is not known is said so on the page."""
+    not_stated = _("Not stated")
+    sponsored = not_stated if this.sponsorable is None else _("Yes") if this.sponsorable else _("No")
+    place = ", ".join(part for part in (this.place, country_name(this.country) if this.country else "") if part)
+    country = country_name(this.platform.provider.country) if this.platform.provider.country else not_stated
+    return [
+        {"label": _("Tier"), "value": this.get_tier_display()},
+        {"label": _("Kind of service"), "value": ", ".join(this.service_types) or not_stated},
+        {"label": _("Data centre"), "value": place or not_stated},
+        {"label": _("Provider's country"), "value": country},
+        {"label": _("ESA can sponsor it"), "value": sponsored},
+        {"label": _("Support"), "value": this.support or not_stated},
+    ]
+
+
+_SOURCE_TITLES: Final[dict[str, Any]] = {
+    "datasets": _lazy("Data on site"),
+    "place": _lazy("Data centre"),
+    "service_types": _lazy("Kind of service"),
+    "sponsorable": _lazy("Sponsorship"),
+    "access": _lazy("Getting in"),
+    "support": _lazy("Support"),
+    "not_stated": _lazy("What is not stated"),
+}
+
+
+def _sources(this: Offering) -> dict[str, dict[str, str]]:
+    """Fact → where it comes from, with the fact's name as people read it."""
+    return {
+        name: {"title": str(_SOURCE_TITLES.get(name, name)), "source": found["source"], "date": found.get("date", "")}
+        for name, found in this.sources.items()
+    }
+
+
+def _catalogue_url(workload: Workload) -> str:
+    return View("", {}, workload, "price", 1).url()

@@ -1,0 +1,100 @@
+"""Django system checks of the settings that are not of one app: each says what is wrong and how to put it right.
+
+The single sign-on's are in ``earthcode/identity/checks.py``.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+from django.utils.module_loading import import_string
+from kombu.transport import TRANSPORT_ALIASES
+
+from earthcode.connectors.base import Connector
+from earthcode.identity.checks import LOOPBACK
+
+
+@checks.register(checks.Tags.security)
+def site(**_: object) -> list[checks.CheckMessage]:
+    """``SITE_URL`` is where people find the site, and a site on the network has a secret of its own."""
+    url = urlsplit(settings.SITE_URL)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.path or url.query:
+        return [
+            checks.Error(
+                f"SITE_URL is no address of a site: “{settings.SITE_URL}”.",
+                hint="Give scheme and host, for example SITE_URL=https://nor.example.org, and nothing after them.",
+                id="web.E001",
+            )
+        ]
+    if url.hostname in LOOPBACK:
+        return []
+    found: list[checks.CheckMessage] = []
+    if settings.SECRET_KEY == settings.INSECURE_SECRET_KEY:
+        found.append(
+            checks.Error(
+                "SECRET_KEY is the one of the demo, which everybody can read, but SITE_URL is on the network.",
+                hint="Set SECRET_KEY to what this prints: python -c 'import secrets; print(secrets.token_urlsafe(50))'",
+                id="web.E002",
+            )
+        )
+    if url.scheme == "http":
+        found.append(
+            checks.Warning(
+                "SITE_URL is plain http, so sessions can be read and taken over on the way.",
+                hint="Set SITE_URL=https://… and put TLS in front of the site; BEHIND_PROXY=1 if a proxy does that.",
+                id="web.W003",
+            )
+        )
+    return found
+
+
+@checks.register(checks.Tags.compatibility)
+def broker(**_: object) -> list[checks.CheckMessage]:
+    """``CELERY_BROKER_URL`` names a broker that Celery knows."""
+    scheme = settings.CELERY_BROKER_URL.partition("://")[0]
+    if scheme.partition("+")[0] not in TRANSPORT_ALIASES:
+        return [
+            checks.Error(
+                f"CELERY_BROKER_URL names a broker that Celery does not know: “{scheme}”.",
+                hint="Use redis://…, rediss://…, amqp://… or amqps://…; leave it out for a folder on this machine.",
+                id="web.E004",
+            )
+        ]
+    if scheme in {"filesystem", "memory"} and urlsplit(settings.SITE_URL).hostname not in LOOPBACK:
+        return [
+            checks.Warning(
+                f"CELERY_BROKER_URL is {scheme}://, which reaches no worker on another machine.",
+                hint="Use redis://… or amqp://…. Nothing is lost without it: the clock wakes workers on this machine.",
+                id="web.W005",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.compatibility)
+def connectors(**_: object) -> list[checks.CheckMessage]:
+    """Each of ``CONNECTORS`` is there and is a connector."""
+    found: list[checks.CheckMessage] = []
+    for kind, path in settings.CONNECTORS.items():
+        try:
+            connector = import_string(path)
+        except ImportError as problem:
+            found.append(
+                checks.Error(
+                    f"CONNECTORS names {path} for “{kind}”, which cannot be imported: {problem}",
+                    hint="Write the dotted path of a class in earthcode/connectors/, and install what it needs.",
+                    id="web.E006",
+                )
+            )
+            continue
+        if not (isinstance(connector, type) and issubclass(connector, Connector)):
+            found.append(
+                checks.Error(
+                    f"CONNECTORS names {path} for “{kind}”, which is no connector.",
+                    hint="A connector is a subclass of earthcode.connectors.base.Connector.",
+                    id="web.E007",
+                )
+            )
+    return found

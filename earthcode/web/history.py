@@ -1,0 +1,118 @@
+"""The audit trail in words, for timelines. The trail is complete; a timeline tells what people want to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from earthcode.audit.models import Event
+from earthcode.lib.money import as_text
+from earthcode.web.statuses import Phase, Words
+
+
+@dataclass(frozen=True)
+class Told:
+    """One entry of ``components/timeline.html``."""
+
+    icon: Phase
+    title: Words
+    text: str = ""
+    quote: str = ""
+    now: bool = False
+
+
+@dataclass(frozen=True)
+class _Telling:
+    """How one kind of event is told; ``quote`` names the part of its data that holds a person's own words.
+
+    ``own`` is the title on the page of the thing itself, which need not name it.
+    """
+
+    icon: Phase
+    title: Words | Callable[[Event], str]
+    quote: str = ""
+    own: Words = ""
+
+
+def _sent(event: Event) -> str:
+    amount = as_text(int(event.data.get("amount", 0)))
+    if event.data.get("from") == "info_needed":
+        return _("Answered, and sent for %(amount)s credits") % {"amount": amount}
+    return _("Sent for %(amount)s credits") % {"amount": amount}
+
+
+def _of_allocation(words: Words) -> Callable[[Event], str]:
+    return lambda event: str(words) % {"allocation": event.subject_label}
+
+
+#: Events that are not here (each saving of a draft, each visit to a platform) are in the trail only.
+_TELLINGS: dict[str, _Telling] = {
+    "resource_request.start": _Telling("ph0", gettext_lazy("Draft started")),
+    "resource_request.submit": _Telling("ph1", _sent, quote="answer"),
+    "resource_request.endorse": _Telling("ph2", gettext_lazy("Endorsed by the Technical Officer"), quote="note"),
+    "resource_request.ask": _Telling("ph-q", gettext_lazy("ESA asked a question"), quote="reason"),
+    "resource_request.approve": _Telling("ph3", gettext_lazy("Approved in full"), quote="reason"),
+    "resource_request.reject": _Telling("ph-x", gettext_lazy("Rejected"), quote="reason"),
+    "resource_request.withdraw": _Telling("ph-x", gettext_lazy("Withdrawn")),
+    "allocation.place": _Telling(
+        "ph3", _of_allocation(gettext_lazy("Setting up %(allocation)s")), own=gettext_lazy("Credits set aside")
+    ),
+    "allocation.activate": _Telling(
+        "ph4", _of_allocation(gettext_lazy("%(allocation)s is active")), own=gettext_lazy("Access set up")
+    ),
+    "allocation.fail": _Telling(
+        "ph-q",
+        _of_allocation(gettext_lazy("%(allocation)s could not be set up")),
+        quote="error",
+        own=gettext_lazy("Set-up problem"),
+    ),
+    "allocation.retry": _Telling(
+        "ph3", _of_allocation(gettext_lazy("%(allocation)s is tried again")), own=gettext_lazy("Tried again")
+    ),
+    "allocation.sync_people": _Telling(
+        "ph4", _of_allocation(gettext_lazy("People of %(allocation)s updated")), own=gettext_lazy("People updated")
+    ),
+    "allocation.end": _Telling(
+        "ph4", _of_allocation(gettext_lazy("%(allocation)s is ending")), quote="reason", own=gettext_lazy("Ending")
+    ),
+    "allocation.close": _Telling(
+        "ph4",
+        _of_allocation(gettext_lazy("%(allocation)s has ended")),
+        own=gettext_lazy("Access removed, credits given back"),
+    ),
+    "project.create": _Telling("ph0", gettext_lazy("Project started")),
+    "project.add_member": _Telling("ph2", lambda event: _("%(name)s joined") % {"name": event.data.get("name", "")}),
+    "project.remove_member": _Telling("ph2", lambda event: _("%(name)s left") % {"name": event.data.get("name", "")}),
+}
+
+
+#: For queries: what is told nowhere need not be read.
+TOLD = frozenset(_TELLINGS)
+
+
+def told(events: Iterable[Event], *, own_page: bool = False) -> list[Told]:
+    """What happened, the newest first. ``own_page``: on the page of the thing itself, whose name is not repeated."""
+    return [
+        _told(event, telling, own_page=own_page)
+        for event in reversed(list(events))
+        if (telling := _TELLINGS.get(event.name))
+    ]
+
+
+def _told(event: Event, telling: _Telling, *, own_page: bool) -> Told:
+    on = date_format(event.at, "DATE_FORMAT")
+    # A clock or a worker is nobody to name.
+    by = "" if event.actor_id.startswith("system:") else event.actor_name
+    quote: Any = event.data.get(telling.quote, "") if telling.quote else ""
+    title = telling.title(event) if callable(telling.title) else telling.title
+    return Told(
+        icon=telling.icon,
+        title=telling.own if own_page and telling.own else title,
+        text=f"{on}, {by}" if by else on,
+        quote=str(quote),
+    )

@@ -1,0 +1,250 @@
+"""Projects: the list, a new one, one with its people and what it has."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Count, Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from earthcode.identity import projects
+from earthcode.identity.models import Membership, Project, User
+from earthcode.identity.queries import person_named
+from earthcode.identity.roles import Permission, ProjectRole, Role
+from earthcode.ledger import chart
+from earthcode.ledger import queries as books
+from earthcode.lib.errors import Refused
+from earthcode.provisioning import people
+from earthcode.provisioning.models import Allocation
+from earthcode.sponsorship.models import Award, ResourceRequest
+from earthcode.sponsorship.queries import with_platforms
+from earthcode.web.lists import paginate
+from earthcode.web.refusals import add_refusal
+from earthcode.web.requests import rows_of
+from earthcode.web.signed_in import SignedInRequest
+
+#: Of each kind of thing on a project's page; the lists have the rest.
+SHOWN_MAX = 20
+
+#: The same words whether nobody is known by this name or several are: a stranger learns nothing about either.
+NOT_FOUND = gettext_lazy(
+    "We cannot tell whom you mean. Give the exact username or e-mail address of somebody who has signed in here before."
+)
+
+
+class ProjectForm(forms.Form):
+    title = forms.CharField(max_length=200, label=gettext_lazy("Title"))
+    summary = forms.CharField(
+        max_length=5000,
+        required=False,
+        label=gettext_lazy("Summary"),
+        help_text=gettext_lazy("What the project studies, in a few sentences."),
+        widget=forms.Textarea(attrs={"rows": 5}),
+    )
+    technical_officer = forms.CharField(
+        max_length=254,
+        required=False,
+        label=gettext_lazy("ESA Technical Officer"),
+        help_text=gettext_lazy(
+            "Only where ESA funds the project: the EarthCODE username or e-mail address of the officer in charge. "
+            "Some platforms need their endorsement."
+        ),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_technical_officer(self) -> User | None:
+        named: str = self.cleaned_data["technical_officer"]
+        if not named:
+            return None
+        person = person_named(named)
+        if person is None or not person.has_role(Role.TECHNICAL_OFFICER):
+            raise forms.ValidationError(
+                _("We know no Technical Officer by this name. It must be exact, and they must have signed in before.")
+            )
+        return person
+
+
+class MemberForm(forms.Form):
+    person = forms.CharField(
+        max_length=254,
+        label=gettext_lazy("EarthCODE username or e-mail address"),
+        help_text=gettext_lazy("Exactly as it is in their account. They must have signed in here once."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
+    )
+
+    def clean_person(self) -> User:
+        person = person_named(self.cleaned_data["person"])
+        if person is None:
+            raise forms.ValidationError(NOT_FOUND)
+        return person
+
+
+# --- the list, and a new one -----------------------------------------------------------------------------------------
+
+
+@login_required
+@require_safe
+def project_list(request: SignedInRequest) -> HttpResponse:
+    """The projects that the person may see."""
+    visible = (
+        Project.objects.visible_to(request.user)
+        .select_related("organisation")
+        .annotate(
+            member_count=Count("memberships", distinct=True),
+            request_count=Count(
+                "resource_requests", filter=Q(resource_requests__in=_requests_of(request.user)), distinct=True
+            ),
+        )
+        .order_by("title", "pk")
+    )
+    roles = {pk: role.label for pk, role in request.user.grants.project_roles.items()}
+    page = paginate(request, visible)
+    return TemplateResponse(
+        request,
+        "projects/list.html",
+        {"page": page, "rows": [{"project": each, "role": roles.get(each.pk, "")} for each in page]},
+    )
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def project_new(request: SignedInRequest) -> HttpResponse:
+    form = ProjectForm(request.POST or None)
+    if form.is_valid():
+        try:
+            project = projects.create_project(**form.cleaned_data, by=request.user, at=timezone.now())
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            return redirect(project)
+    return TemplateResponse(request, "projects/new.html", {"form": form}, status=422 if form.errors else 200)
+
+
+# --- one of them -----------------------------------------------------------------------------------------------------
+
+
+@login_required
+@require_safe
+def project_page(request: SignedInRequest, slug: str) -> HttpResponse:
+    """Who is in it, what it asked for, what it has."""
+    return _page(request, _visible(request.user, slug))
+
+
+@login_required
+@require_POST
+def project_add_member(request: SignedInRequest, slug: str) -> HttpResponse:
+    project = _visible(request.user, slug)
+    form = MemberForm(request.POST)
+    # Somebody who may not add people must not find out who is known here.
+    if not request.user.may(Permission.PROJECT_MANAGE, project):
+        messages.error(request, _("Only the principal investigator changes who is in the project."))
+        return redirect(project)
+    if form.is_valid():
+        person = form.cleaned_data["person"]
+        try:
+            people.add_member(project, user=person, by=request.user, at=timezone.now())
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, _("%(person)s is in the project.") % {"person": person})
+            return redirect(project)
+    return _page(request, project, form)
+
+
+@login_required
+@require_POST
+def project_remove_member(request: SignedInRequest, slug: str) -> HttpResponse:
+    project = _visible(request.user, slug)
+    try:
+        public_id = UUID(request.POST.get("person", ""))
+    except ValueError:
+        raise Http404 from None
+    membership = Membership.objects.select_related("user").filter(project=project, user__public_id=public_id).first()
+    if membership is None:
+        # Somebody was faster: what was asked for is so already.
+        return redirect(project)
+    try:
+        people.remove_member(project, user=membership.user, by=request.user, at=timezone.now())
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+    else:
+        messages.success(request, _("%(person)s is no longer in the project.") % {"person": membership.user})
+    return redirect(project)
+
+
+def _visible(user: User, slug: str) -> Project:
+    return get_object_or_404(
+        Project.objects.visible_to(user).select_related("organisation", "technical_officer"), slug=slug
+    )
+
+
+def _requests_of(user: User) -> Any:
+    return ResourceRequest.objects.visible_to(user)
+
+
+def _page(request: SignedInRequest, project: Project, form: MemberForm | None = None) -> HttpResponse:
+    user = request.user
+    may_manage = user.may(Permission.PROJECT_MANAGE, project)
+    awards = list(
+        Award.objects.visible_to(user).filter(project=project).select_related("call", "resource_request")[:SHOWN_MAX]
+    )
+    allocations = (
+        Allocation.objects.visible_to(user)
+        .filter(award__project=project)
+        .select_related("plan__offering", "platform")
+        .order_by("-created_at", "-pk")
+    )
+    requests = with_platforms(_requests_of(user).filter(project=project)).order_by("-status_since", "-pk")
+    members = list(project.memberships.select_related("user__organisation").order_by("-role", "user__full_name", "pk"))
+    context = {
+        "project": project,
+        "members": [
+            {
+                "initials": each.user.initials,
+                "name": str(each.user),
+                "role": _role_words(each),
+                "public_id": each.user.public_id,
+                "removable": may_manage and each.role != ProjectRole.PI,
+            }
+            for each in members
+        ],
+        "may_manage": may_manage,
+        "may_request": user.may(Permission.REQUEST_EDIT, project),
+        "requests": rows_of(requests[:SHOWN_MAX]),
+        "awards": _with_balances(awards),
+        "allocations": allocations[:SHOWN_MAX],
+        "form": form or MemberForm(),
+    }
+    refused = form is not None and form.errors
+    return TemplateResponse(request, "projects/page.html", context, status=422 if refused else 200)
+
+
+def _role_words(membership: Membership) -> str:
+    role = str(ProjectRole(membership.role).label)
+    organisation = membership.user.organisation
+    return f"{role}, {organisation}" if organisation else role
+
+
+def _with_balances(awards: list[Award]) -> list[dict[str, Any]]:
+    """Each award with what it can still place and what its allocations have set aside; one query."""
+    accounts = {award.pk: chart.award_accounts(award.reference) for award in awards}
+    has = books.balances([code for each in accounts.values() for code in (each.available, each.held)])
+    return [
+        {
+            "award": award,
+            "available": has[accounts[award.pk].available],
+            "held": has[accounts[award.pk].held],
+            "used": award.amount - has[accounts[award.pk].available] - has[accounts[award.pk].held],
+        }
+        for award in awards
+    ]

@@ -1,0 +1,244 @@
+"""The forms of a request. They check what was typed; whether it is allowed, the actions decide."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from earthcode.catalogue.metrics import Metric
+from earthcode.catalogue.models import Plan
+from earthcode.catalogue.pricing import GPUS, PARAMETERS, PricedComponent, Workload
+from earthcode.identity.models import Project, User
+from earthcode.identity.roles import Permission
+from earthcode.lib.errors import InvalidInput
+from earthcode.web.refusals import add_refusal
+
+#: Longer than any call reads; a form that is sent is not the place for a book.
+CASE_CHARACTERS_MAX = 20_000
+
+
+def projects_of(user: User) -> Any:
+    """The projects that the person may ask for."""
+    return Project.objects.filter(pk__in=user.grants.projects_with(Permission.REQUEST_EDIT))
+
+
+class NewRequestForm(forms.Form):
+    title = forms.CharField(
+        max_length=200,
+        label=_("What is the work called?"),
+        help_text=_("A few words that your reviewers and your team recognise."),
+    )
+    project = forms.ChoiceField(
+        label=_("Project"),
+        help_text=_("Everybody in the project sees the request and helps to write it. Its leader sends it."),
+    )
+
+    #: What stands for a project that does not exist yet.
+    NEW = "new"
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.projects = {str(project.pk): project for project in projects_of(user)}
+        chooser = self.fields["project"]
+        assert isinstance(chooser, forms.ChoiceField)
+        chooser.choices = [
+            *((pk, project.title) for pk, project in self.projects.items()),
+            (self.NEW, _("A new project of this name, led by me")),
+        ]
+
+    def clean_project(self) -> Project | None:
+        """The project, or None for a new one."""
+        return self.projects.get(self.cleaned_data["project"])
+
+
+class ProjectTaskForm(forms.Form):
+    """Task "Project and team"."""
+
+    title = forms.CharField(max_length=200, label=_("Title"))
+    project = forms.ModelChoiceField(
+        queryset=Project.objects.none(),
+        label=_("Project"),
+        help_text=_("Everybody in the project sees the request and helps to write it. Its leader sends it."),
+    )
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chooser = self.fields["project"]
+        assert isinstance(chooser, forms.ModelChoiceField)
+        chooser.queryset = projects_of(user)
+
+
+class PeriodForm(forms.Form):
+    """Task "Period"."""
+
+    starts_on = forms.DateField(
+        label=_("First day"),
+        help_text=_("Access is set up as soon as ESA grants the request; the period counts from this day."),
+        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
+    )
+
+    def __init__(self, *args: Any, earliest: date, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["starts_on"].widget.attrs["min"] = earliest.isoformat()
+
+
+class CaseForm(forms.Form):
+    """Task "Science case"."""
+
+    science_case = forms.CharField(
+        max_length=CASE_CHARACTERS_MAX,
+        label=_("Science case"),
+        help_text=_(
+            "What you want to find out, with which data and method, why it needs this much, and what you will publish."
+        ),
+        widget=forms.Textarea(attrs={"rows": 14}),
+    )
+
+
+class DeclarationsForm(forms.Form):
+    """Task "Check and send". What must be promised is checked where the request is sent."""
+
+    non_commercial = forms.BooleanField(required=False, label=_("The work is research and earns no revenue."))
+    no_provider_tie = forms.BooleanField(
+        required=False,
+        label=_("Nobody in the project works for, or is paid by, a provider that this request would pay."),
+    )
+    will_publish = forms.BooleanField(
+        required=False,
+        label=_("We will publish the results in the Open Science Catalog."),
+        help_text=_("Not required. ESA takes it into account."),
+    )
+    answer = forms.CharField(
+        max_length=5000,
+        label=_("Your answer to ESA's question"),
+        widget=forms.Textarea(attrs={"rows": 5}),
+    )
+
+    def __init__(self, *args: Any, asks_answer: bool, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if not asks_answer:
+            del self.fields["answer"]
+
+
+class AnswerForm(forms.Form):
+    """The applicant's reply to a question; sending it sends the request again."""
+
+    answer = forms.CharField(
+        max_length=5000,
+        label=_("Your answer"),
+        help_text=_("ESA reads it beside the request. Change the request itself where the question is about it."),
+        widget=forms.Textarea(attrs={"rows": 5}),
+    )
+
+
+class EndorsementForm(forms.Form):
+    note = forms.CharField(
+        max_length=2000,
+        required=False,
+        label=_("Note"),
+        help_text=_("The ESA manager and the project read it."),
+        widget=forms.Textarea(attrs={"rows": 3}),
+    )
+
+
+# --- a line ----------------------------------------------------------------------------------------------------------
+
+#: Which numbers of a workload decide the price of a metric. Months always do.
+_ASKED_BY_METRIC: dict[str, tuple[str, ...]] = {
+    Metric.VCPU_HOUR: ("cpu", "hours"),
+    Metric.MEMORY_GB_HOUR: ("ram", "hours"),
+    Metric.GPU_HOUR: ("gpu", "hours"),
+    Metric.PROCESSING_HOUR: ("hours",),
+    Metric.GB_MONTH: ("gb",),
+    Metric.EGRESS_GB: ("egress",),
+    Metric.PROCESSING_UNIT: ("pu",),
+    Metric.OPENEO_CREDIT: ("openeo",),
+    Metric.PRODUCT: ("products",),
+    Metric.KM2: ("km2",),
+    Metric.TILE_MONTH: ("tiles",),
+    Metric.HECTARE_YEAR: ("ha",),
+}
+
+_LABELS: dict[str, tuple[Any, Any]] = {
+    "cpu": (_("Processors"), _("vCPU")),
+    "ram": (_("Memory"), _("GB")),
+    "gpu": (_("GPU"), ""),
+    "hours": (_("Hours a month"), _("h")),
+    "gb": (_("Storage"), _("GB")),
+    "km2": (_("Area"), _("km²")),
+    "products": (_("Input products"), ""),
+    "tiles": (_("Tiles"), ""),
+    "ha": (_("Area"), _("ha")),
+    "pu": (_("Processing units a month"), ""),
+    "openeo": (_("openEO credits a month"), ""),
+    "egress": (_("Data leaving the site a month"), _("GB")),
+    "months": (_("Duration"), _("months")),
+}
+
+
+class LineForm(forms.Form):
+    """The workload of one plan: asks only for the numbers that its price depends on."""
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | None = None,
+        *,
+        plan: Plan,
+        components: Sequence[PricedComponent],
+        workload: Workload,
+    ) -> None:
+        super().__init__(data, auto_id=f"id_{plan.pk}_%s")
+        self.plan = plan
+        self.base = workload
+        known = workload.as_params()
+        for name in _asked(components, workload):
+            label, unit = _LABELS[name]
+            self.fields[name] = _field(name, label=label, unit=unit, initial=known.get(name, ""))
+        # A workload that runs no machine must not be refused for lack of a price for machines.
+        self.runs_machines = "hours" in self.fields or not components
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            params = self.base.as_params()
+            if not self.runs_machines:
+                params["hours"] = "0"
+            params.update({name: "" if value is None else str(value) for name, value in cleaned.items()})
+            try:
+                cleaned["workload"] = Workload.from_params(params)
+            except InvalidInput as refusal:
+                add_refusal(self, refusal)
+        return cleaned
+
+
+def _asked(components: Iterable[PricedComponent], workload: Workload) -> list[str]:
+    """The parameters to ask for, in the order of ``_LABELS``."""
+    asked = {"months"}
+    for component in components:
+        for metric in (component.metric, *(metric for metric, _units in component.conversion)):
+            asked.update(_ASKED_BY_METRIC.get(metric, ()))
+    if workload.gpu and "hours" in asked:
+        # So that a GPU which the plan does not have can be taken out.
+        asked.add("gpu")
+    return [name for name in _LABELS if name in asked]
+
+
+def _field(name: str, *, label: Any, unit: Any, initial: str) -> forms.Field:
+    if name == "gpu":
+        return forms.ChoiceField(choices=list(GPUS.items()), label=label, initial=initial, required=False)
+    parameter = PARAMETERS[name]
+    kind = forms.IntegerField if parameter.whole else forms.DecimalField
+    attrs = {"data-unit": unit} if unit else {}
+    if not parameter.whole:
+        attrs["step"] = "any"
+    return kind(
+        label=label,
+        initial=initial,
+        min_value=parameter.minimum,
+        max_value=parameter.maximum,
+        widget=forms.NumberInput(attrs=attrs),
+    )

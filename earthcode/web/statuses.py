@@ -1,0 +1,96 @@
+"""The words, moon phases and colours of every status, in one table.
+
+A phase can be read without colour: the fuller the moon, the nearer to working. A dotted ring means that somebody is waited
+for, a cross that it stopped. Domain packages know codes; how a code looks is only known here.
+"""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from django.db.models import Model
+from django.utils.translation import gettext_lazy as _
+
+if TYPE_CHECKING:
+    from django.utils.functional import _StrPromise
+
+#: What a template prints: text, or text that is translated when it is printed.
+Words: TypeAlias = "str | _StrPromise"
+Tone = Literal["mute", "info", "think", "go", "ok", "warn", "bad"]
+Phase = Literal["ph0", "ph1", "ph2", "ph3", "ph4", "ph-q", "ph-x"]
+
+
+@dataclass(frozen=True)
+class Status:
+    """How a status is shown, what it means, and who acts next."""
+
+    label: Words
+    phase: Phase
+    tone: Tone
+    meaning: Words
+    acts: Words
+
+
+#: Keyed by the code that the database and the API use. ``<model>.<code>`` comes before ``<code>``, for the few codes that mean
+#: something else on one kind of thing.
+STATUSES: dict[str, Status] = {
+    # requests
+    "draft": Status(_("Draft"), "ph0", "mute", _("Not sent. Only your team sees it."), _("You")),
+    "submitted": Status(_("Submitted"), "ph1", "info", _("Sent. The automatic checks have run."), _("ESA")),
+    "in_review": Status(_("In review"), "ph2", "think", _("An ESA officer is reading it."), _("ESA")),
+    "info_needed": Status(
+        _("Question for you"), "ph-q", "warn", _("ESA needs an answer. The clock is paused."), _("You")
+    ),
+    "offered": Status(_("Offer to accept"), "ph-q", "warn", _("ESA offers a part of what you asked for."), _("You")),
+    "approved": Status(_("Approved"), "ph3", "go", _("The credits are set aside for the project."), _("The platform")),
+    "rejected": Status(
+        _("Rejected"), "ph-x", "bad", _("Not granted. The reason is on the page."), _("You may edit and send again")
+    ),
+    "declined": Status(_("Declined"), "ph-x", "mute", _("The offer was not taken up."), _("Nobody")),
+    "withdrawn": Status(_("Withdrawn"), "ph-x", "mute", _("Taken back by the project."), _("Nobody")),
+    # allocations
+    "provisioning": Status(_("Setting up"), "ph3", "go", _("Access is being set up on the platform."), _("Nobody")),
+    "failed": Status(
+        _("Set-up problem"),
+        "ph-q",
+        "bad",
+        _("The platform could not set it up. The reason is on the page."),
+        _("Provider"),
+    ),
+    "active": Status(_("Active"), "ph4", "ok", _("You can work. Credits go down as you use them."), _("You")),
+    "running_low": Status(
+        _("Running low"), "ph4", "warn", _("At this pace the credits end before the allocation does."), _("You")
+    ),
+    "suspended": Status(
+        _("Paused"), "ph-q", "bad", _("No credits are left, or the provider stopped it."), _("You or the provider")
+    ),
+    "ending": Status(_("Ending"), "ph4", "mute", _("Access is being taken away on the platform."), _("Nobody")),
+    "closed": Status(_("Ended"), "ph4", "mute", _("It is over. The statement stays."), _("Nobody")),
+    # operations on a platform
+    "operation.queued": Status(_("Waiting"), "ph1", "info", _("A worker takes it next."), _("Nobody")),
+    "operation.succeeded": Status(_("Done"), "ph4", "ok", _("The platform did it."), _("Nobody")),
+    "operation.failed": Status(
+        _("Failed"), "ph-x", "bad", _("The platform refused or could not do it."), _("Provider")
+    ),
+    "operation.superseded": Status(
+        _("Not needed"), "ph0", "mute", _("The allocation was ended before this was done."), _("Nobody")
+    ),
+    # e-mails
+    "message.queued": Status(_("Waiting"), "ph1", "info", _("The e-mail goes out next."), _("Nobody")),
+    "message.sent": Status(_("Sent"), "ph4", "ok", _("The mail server took the e-mail."), _("Nobody")),
+    "message.failed": Status(
+        _("Not sent"), "ph-x", "bad", _("The mail server did not take the e-mail. It can be read here."), _("Nobody")
+    ),
+    "message.site_only": Status(
+        _("Only here"), "ph0", "mute", _("We have no address to send the e-mail to."), _("Nobody")
+    ),
+}
+
+
+def status_of(thing: object) -> Status:
+    """The row for a code, or for anything with a ``status``. A code nobody described is a ``KeyError``."""
+    if isinstance(thing, str):
+        return STATUSES[str(thing)]
+    code = str(getattr(thing, "status"))  # noqa: B009  # any kind of thing
+    if isinstance(thing, Model) and (own := STATUSES.get(f"{thing._meta.model_name}.{code}")):
+        return own
+    return STATUSES[code]

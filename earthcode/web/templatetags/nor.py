@@ -1,0 +1,106 @@
+"""Tags and filters that every template has (settings: builtins)."""
+
+from django import template
+from django.forms import BoundField
+from django.templatetags.static import static
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from earthcode.lib import money
+from earthcode.web import charts
+from earthcode.web import markdown as markdown_text
+from earthcode.web.statuses import status_of
+
+register = template.Library()
+
+
+@register.filter(name="credits")
+def credits_text(amount: int | None, decimals: int | None = None) -> str:
+    """Micro-credits as text: ``2 684.5``. The unit is written beside it: "cr" in tight places, "credits" in sentences."""
+    return "" if amount is None else money.as_text(amount, decimals=decimals)
+
+
+@register.filter
+def signed_credits(amount: int | None, decimals: int | None = None) -> str:
+    """Micro-credits with their sign, for ledgers: ``+12.4``, ``−17.4``."""
+    if amount is None:
+        return ""
+    return ("+" if amount > 0 else "") + money.as_text(amount, decimals=decimals)
+
+
+@register.filter
+def plain(number: object) -> str:
+    """A number without groups, for ids, years and attributes: numbers in templates are grouped otherwise."""
+    return "" if number is None else str(number)
+
+
+@register.filter(name="markdown")
+def markdown_html(text: str | None, top: int = 3) -> SafeString:
+    """Markdown as safe HTML, inside an element with the class ``prose``; its headings start at the level ``top``."""
+    return markdown_text.to_html(str(text or ""), top=top)
+
+
+@register.filter
+def monogram(name: str) -> str:
+    """One to four letters for a tile: the first word's own capitals (``openEO`` is ``oEO``), or the words' initials."""
+    return charts.monogram(name)
+
+
+@register.filter
+def unit_of(field: BoundField) -> str:
+    """The unit that stands in the field's box: ``widget=NumberInput(attrs={"data-unit": "credits"})``."""
+    return str(field.field.widget.attrs.get("data-unit", ""))
+
+
+@register.filter
+def is_checkbox(field: BoundField) -> bool:
+    """Whether the field is one box to tick, whose label stands beside it."""
+    return field.widget_type == "checkbox"
+
+
+@register.simple_tag
+def icon(name: str) -> SafeString:
+    """A drawing of ``static/img/icons.svg``, hidden from screen readers: say the same in words."""
+    return format_html(
+        '<svg class="{}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        "phase" if name.startswith("ph") else "icon",
+        static("img/icons.svg"),
+        name,
+    )
+
+
+@register.simple_tag
+def status(thing: object) -> SafeString:
+    """The pill of a status code, or of anything with a ``status``: moon phase, word, colour."""
+    this = status_of(thing)
+    return format_html('<span class="status {}">{}{}</span>', this.tone, icon(this.phase), this.label)
+
+
+@register.simple_tag
+def avatar(person: object) -> SafeString:
+    """Round initials of anything with ``initials``, or of a string. The name is written beside it."""
+    return format_html('<span class="avatar" aria-hidden="true">{}</span>', getattr(person, "initials", person))
+
+
+@register.simple_tag
+def tile(code: str, seed: object) -> SafeString:
+    """A monogram that stands in for a logo."""
+    return charts.tile(str(code), str(seed))
+
+
+@register.simple_tag
+def price_strip(prices: list[int], price: int | None, balance: int | None = None) -> SafeString:
+    """Where a price lies among its peers."""
+    return charts.price_strip(prices, price, balance)
+
+
+@register.simple_tag
+def bar(total: int, *parts: object) -> SafeString:
+    """A stacked bar: the total, then a value and a class for each part."""
+    return charts.bar(total, charts.pairs(parts))
+
+
+@register.simple_tag
+def tall_bar(total: int, *parts: object) -> SafeString:
+    """A stacked bar that carries a decision."""
+    return charts.bar(total, charts.pairs(parts), tall=True)

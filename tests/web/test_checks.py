@@ -1,0 +1,83 @@
+"""A wrong setting is explained before the site starts."""
+
+from typing import Any
+
+import pytest
+from django.core import checks as django_checks
+
+from earthcode.web import checks
+
+
+def found(*problems: django_checks.CheckMessage) -> set[str | None]:
+    assert all(problem.hint for problem in problems)
+    return {problem.id for problem in problems}
+
+
+@pytest.mark.parametrize(
+    ("site_url", "secret", "expected"),
+    [
+        ("http://127.0.0.1:8000", None, set()),
+        ("http://localhost:8000", None, set()),
+        ("https://nor.science.example", "its own", set()),
+        ("nor.science.example", "its own", {"web.E001"}),
+        ("https://nor.science.example/nor", "its own", {"web.E001"}),
+        ("https://nor.science.example", None, {"web.E002"}),
+        ("http://nor.science.example", "its own", {"web.W003"}),
+        ("http://nor.science.example", None, {"web.E002", "web.W003"}),
+    ],
+)
+def test_the_site_is_checked(settings: Any, site_url: str, secret: str | None, expected: set[str]) -> None:
+    settings.SITE_URL = site_url
+    settings.SECRET_KEY = secret or settings.INSECURE_SECRET_KEY
+
+    assert found(*checks.site()) == expected
+
+
+@pytest.mark.parametrize(
+    ("broker", "site_url", "expected"),
+    [
+        ("filesystem://", "http://127.0.0.1:8000", set()),
+        ("redis://127.0.0.1:6379/0", "https://nor.science.example", set()),
+        ("rediss://broker.science.example:6379/0", "https://nor.science.example", set()),
+        ("amqps://broker.science.example//", "https://nor.science.example", set()),
+        ("sqla+postgresql://db.science.example/x", "https://nor.science.example", set()),
+        ("filesystem://", "https://nor.science.example", {"web.W005"}),
+        ("postgres://127.0.0.1/earthcode", "http://127.0.0.1:8000", {"web.E004"}),
+        ("127.0.0.1:6379", "http://127.0.0.1:8000", {"web.E004"}),
+        ("", "http://127.0.0.1:8000", {"web.E004"}),
+    ],
+)
+def test_the_broker_is_checked(settings: Any, broker: str, site_url: str, expected: set[str]) -> None:
+    settings.CELERY_BROKER_URL = broker
+    settings.SITE_URL = site_url
+
+    assert found(*checks.broker()) == expected
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [
+        ("earthcode.connectors.nothing.Nothing", {"web.E006"}),
+        ("earthcode.connectors.base.Nothing", {"web.E006"}),
+        ("nothing", {"web.E006"}),
+        ("earthcode.connectors.base.ConnectorError", {"web.E007"}),
+        ("earthcode.connectors.registry.secret_of", {"web.E007"}),
+    ],
+)
+def test_a_connector_that_is_none_is_named(settings: Any, path: str, expected: set[str]) -> None:
+    settings.CONNECTORS = {"odd": path}
+
+    problems = checks.connectors()
+
+    assert found(*problems) == expected
+    assert path in problems[0].msg
+
+
+def test_the_connectors_of_the_settings_are_all_right() -> None:
+    assert checks.connectors() == []
+
+
+def test_the_checks_are_registered() -> None:
+    registered = django_checks.registry.registry.get_checks()
+
+    assert {checks.site, checks.broker, checks.connectors} <= set(registered)
