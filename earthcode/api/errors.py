@@ -1,0 +1,120 @@
+"""What the API answers when it does not do what was asked: Problem Details (RFC 9457).
+
+``code`` is stable; programs decide by it and people read ``detail``. ``field`` names the input at fault, and
+``errors`` lists them where there are several. A refusal of an action, an error of the framework and a failing single
+sign-on all take this form; anything else is a mistake of ours, goes to the log and is a plain 500.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from rest_framework import exceptions
+from rest_framework.response import Response
+from rest_framework.views import set_rollback
+
+from earthcode.identity import issuer
+from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
+
+CONTENT_TYPE = "application/problem+json"
+
+
+class IssuerUnavailable(exceptions.APIException):
+    """The token cannot be checked now."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = "The single sign-on cannot be reached, so your token cannot be checked. Try again shortly."
+    default_code = "issuer_unavailable"
+    wait = issuer.FAILURE_PAUSE_S
+
+
+def problem(exception: Exception, context: Mapping[str, Any]) -> Response | None:  # noqa: ARG001  (the framework gives it)
+    """Django REST framework's exception handler; None lets the exception through."""
+    match exception:
+        case Refused():
+            set_rollback()
+            field = {"field": exception.field} if exception.field else {}
+            return _response(_status_of(exception), exception.code, exception.message, field)
+        case issuer.IssuerFailed():
+            exception = IssuerUnavailable()
+        case Http404():
+            exception = exceptions.NotFound()
+        case PermissionDenied():
+            exception = exceptions.PermissionDenied()
+    if not isinstance(exception, exceptions.APIException):
+        return None
+    set_rollback()
+    if isinstance(exception, exceptions.ValidationError):
+        errors = list(_errors("", exception.get_full_details()))
+        response = _response(
+            exception.status_code, "invalid_input", "Some of the input cannot be used.", {"errors": errors}
+        )
+    else:
+        codes = exception.get_codes()
+        code = codes if isinstance(codes, str) else exception.default_code
+        response = _response(exception.status_code, code, str(exception.detail), {})
+    if (wait := getattr(exception, "wait", None)) is not None:
+        response["Retry-After"] = str(int(wait))
+    if (challenge := getattr(exception, "auth_header", None)) is not None:
+        response["WWW-Authenticate"] = _challenge(challenge, exception)
+    return response
+
+
+def _status_of(refusal: Refused) -> int:
+    match refusal:
+        case NotPermitted():
+            return HTTPStatus.FORBIDDEN
+        case InvalidInput():
+            return HTTPStatus.UNPROCESSABLE_ENTITY
+        case _:
+            # The request is fine and the thing is not, as it is now.
+            return HTTPStatus.CONFLICT
+
+
+def _response(status: int, code: str, detail: str, more: Mapping[str, Any]) -> Response:
+    status = HTTPStatus(status)
+    data = {
+        "type": "about:blank",
+        "title": status.phrase,
+        "status": status.value,
+        "detail": detail,
+        "code": code,
+        **more,
+    }
+    return Response(data, status=status, content_type=CONTENT_TYPE)
+
+
+def _errors(field: str, details: Any) -> Iterator[dict[str, str]]:
+    """Flat, with a dotted path for nested input; empty where no field is at fault."""
+    if isinstance(details, list):
+        for number, each in enumerate(details):
+            nested = isinstance(each, dict) and not _is_leaf(each)
+            yield from _errors(f"{field}.{number}".lstrip(".") if nested else field, each)
+    elif _is_leaf(details):
+        yield {"field": field, "detail": str(details["message"]), "code": str(details["code"])}
+    else:
+        for name, each in details.items():
+            inner = "" if name == "non_field_errors" else str(name)
+            yield from _errors(".".join(part for part in (field, inner) if part), each)
+
+
+def _is_leaf(details: Any) -> bool:
+    return (
+        isinstance(details, dict)
+        and details.keys() == {"message", "code"}
+        and not isinstance(details["message"], dict | list)
+    )
+
+
+def _challenge(challenge: str, exception: exceptions.APIException) -> str:
+    """RFC 6750, 3: no error where no token was sent, and the reason where one was."""
+    if not isinstance(exception, exceptions.AuthenticationFailed):
+        return challenge
+    # A quoted string of a header is ASCII without quotes.
+    reason = str(exception.detail).replace("’", "'").replace("“", "'").replace("”", "'").replace('"', "'")
+    reason = reason.encode("ascii", "replace").decode()
+    return f'{challenge}, error="invalid_token", error_description="{reason}"'

@@ -1,0 +1,183 @@
+"""The catalogue: what can be requested, and at which rates.
+
+Public, like its pages: platforms and the EarthCODE portal read it without an account, and everybody gets the same answer.
+For that reason no token is looked at here, so a stale one cannot fail a read either.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import Prefetch, Q, QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
+from rest_framework import generics, serializers
+from rest_framework.permissions import AllowAny
+
+from earthcode.api.fields import absolute
+from earthcode.catalogue.models import Component, Evidence, Metric, Offering, Plan, Platform, Rate, Tier
+from earthcode.identity.models import Organisation
+from earthcode.lib.money import MICRO
+
+
+class ProviderSerializer(serializers.ModelSerializer[Organisation]):
+    class Meta:
+        model = Organisation
+        fields: Sequence[str] = ["slug", "name", "country", "website"]
+
+
+class PlatformSerializer(serializers.ModelSerializer[Platform]):
+    provider = ProviderSerializer()
+
+    class Meta:
+        model = Platform
+        fields: Sequence[str] = [
+            "slug",
+            "name",
+            "provider",
+            "is_open_science",
+            "is_infrastructure",
+            "earthcode_integrated",
+        ]
+
+
+class RateSerializer(serializers.Serializer[Rate]):
+    """What one unit costs now."""
+
+    credits_per_unit = serializers.SerializerMethodField(help_text="Exact decimal number of credits, as text")
+    valid_from = serializers.DateField(source="valid.lower", allow_null=True)
+    valid_until = serializers.DateField(source="valid.upper", allow_null=True, help_text="The day after the last")
+    evidence = serializers.ChoiceField(choices=Evidence.choices)
+    source = serializers.CharField()  # type: ignore[assignment]  # hides what the base class calls so, which nobody asks
+    source_date = serializers.CharField()
+
+    def get_credits_per_unit(self, rate: Rate) -> str:
+        text = f"{rate.micro_per_unit / MICRO:f}"
+        return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class ComponentSerializer(serializers.Serializer[Component]):
+    """One thing a plan meters. Without a rate its price is on request."""
+
+    metric = serializers.ChoiceField(choices=Metric.choices)
+    unit = serializers.CharField(source="get_metric_display")
+    label = serializers.CharField()  # type: ignore[assignment]  # hides what the base class calls so, which nobody asks
+    included = serializers.DecimalField(max_digits=20, decimal_places=6, help_text="Free amount in each month")
+    rate = serializers.SerializerMethodField()
+
+    @extend_schema_field(RateSerializer(allow_null=True))
+    def get_rate(self, component: Component) -> dict[str, Any] | None:
+        rates = component.rates.all()  # prefetched: those of today, of which there is at most one
+        return RateSerializer(rates[0]).data if rates else None
+
+
+class PlanSerializer(serializers.ModelSerializer[Plan]):
+    components = ComponentSerializer(many=True)
+
+    class Meta:
+        model = Plan
+        fields: Sequence[str] = ["slug", "name", "summary", "months_max", "components", "source", "source_date"]
+
+
+class OfferingSerializer(serializers.ModelSerializer[Offering]):
+    url = serializers.SerializerMethodField(help_text="The offering's page in the catalogue")
+    platform = PlatformSerializer()
+    plans = PlanSerializer(many=True)
+    sponsorable = serializers.BooleanField(allow_null=True, help_text="null where it is not stated")
+
+    class Meta:
+        model = Offering
+        fields: Sequence[str] = [
+            "slug",
+            "url",
+            "name",
+            "summary",
+            "platform",
+            "tier",
+            "service_types",
+            "interfaces",
+            "protocols",
+            "workflow_types",
+            "datasets",
+            "place",
+            "country",
+            "sponsorable",
+            "documentation_url",
+            "support",
+            "not_stated",
+            "plans",
+            "updated_at",
+        ]
+
+    @extend_schema_field(serializers.URLField())
+    def get_url(self, offering: Offering) -> str:
+        return absolute(self.context["request"], "offering", offering.slug)
+
+
+def listed_offerings() -> QuerySet[Offering]:
+    """What the public catalogue shows, with the plans it shows and the rates of today."""
+    rates = Rate.objects.filter(valid__contains=timezone.localdate())
+    components = Component.objects.prefetch_related(Prefetch("rates", rates))
+    plans = Plan.objects.filter(is_listed=True).prefetch_related(Prefetch("components", components))
+    return (
+        Offering.objects.filter(is_listed=True)
+        .select_related("platform__provider")
+        .prefetch_related(Prefetch("plans", plans))
+        .order_by("name", "pk")
+    )
+
+
+class OfferingFilter(serializers.Serializer[Any]):
+    """The list's query parameters."""
+
+    tier = serializers.ChoiceField(choices=Tier.choices, required=False)
+    provider = serializers.SlugField(required=False, help_text="The slug of a provider")
+    q = serializers.CharField(required=False, max_length=200, help_text="Words in the name or the summary")
+
+
+@extend_schema_view(
+    get=extend_schema(
+        summary="List offerings",
+        auth=[],
+        parameters=[OfferingFilter],
+        tags=["Catalogue"],
+        operation_id="list_offerings",
+    )
+)
+class Offerings(generics.ListAPIView[Offering]):
+    """Everything the catalogue lists, by name. Public."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    serializer_class = OfferingSerializer
+
+    def get_queryset(self) -> QuerySet[Offering]:
+        wanted = OfferingFilter(data=self.request.query_params)
+        wanted.is_valid(raise_exception=True)
+        offerings = listed_offerings()
+        if tier := wanted.validated_data.get("tier"):
+            offerings = offerings.filter(tier=tier)
+        if provider := wanted.validated_data.get("provider"):
+            offerings = offerings.filter(platform__provider__slug=provider)
+        for word in wanted.validated_data.get("q", "").split():
+            offerings = offerings.filter(Q(name__icontains=word) | Q(summary__icontains=word))
+        return offerings
+
+
+@extend_schema_view(
+    get=extend_schema(
+        summary="Read one offering",
+        auth=[],
+        tags=["Catalogue"],
+        operation_id="read_offering",
+    )
+)
+class OfferingDetail(generics.RetrieveAPIView[Offering]):
+    """One offering, with its plans and what they cost today. Public."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+    serializer_class = OfferingSerializer
+    lookup_field = "slug"
+
+    def get_queryset(self) -> QuerySet[Offering]:
+        return listed_offerings()
