@@ -1,7 +1,7 @@
 """In CI a skipped test is a failure, and so is a suite that did not run at all.
 
-A suite that quietly skips because a browser or a server is missing looks green and proves nothing. ``CI=true`` turns this
-on; ``REQUIRED_SUITES`` names the marks of which at least one test must have run.
+A suite that quietly skips because a browser or a server is missing looks green and proves nothing. ``CI=true`` turns
+this on; ``REQUIRED_SUITES`` names the marks of which at least one test must have run.
 """
 
 import os

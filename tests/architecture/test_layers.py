@@ -21,7 +21,17 @@ LAYERS = (
     {"identity", "ledger", "notifications"},
     {"audit"},
 )
-DOMAIN = ("settlement", "provisioning", "sponsorship", "catalogue", "identity", "ledger", "notifications", "audit", "lib")
+DOMAIN = (
+    "settlement",
+    "provisioning",
+    "sponsorship",
+    "catalogue",
+    "identity",
+    "ledger",
+    "notifications",
+    "audit",
+    "lib",
+)
 HTTP = ("rest_framework", "django.http", "django.shortcuts")
 
 
