@@ -33,7 +33,7 @@ MINUTE_MS = 60_000
 class Walker:
     """One person with a browser of their own."""
 
-    def __init__(self, stack: Stack, context: BrowserContext, name: str) -> None:
+    def __init__(self, stack: Stack, context: BrowserContext, name: str, *, scripted: bool) -> None:
         self.stack = stack
         self.site = stack.config.site_url
         self.hub = stack.config.hub_url
@@ -41,7 +41,7 @@ class Walker:
         self.name = name
         self.page: Page = context.new_page()
         self.page.set_default_timeout(30_000)
-        self.visitor = Visitor(self.page, of=self.site)
+        self.visitor = Visitor(self.page, of=self.site, scripted=scripted)
 
     def go(self, path: str) -> None:
         self.page.goto(f"{self.site}{path}")
@@ -89,7 +89,7 @@ def walker(stack: Stack, browser: Browser, way: dict[str, Any]) -> Iterator[Call
 
     def make(name: str) -> Walker:
         contexts.append(browser.new_context(**way))
-        return Walker(stack, contexts[-1], name)
+        return Walker(stack, contexts[-1], name, scripted=way.get("java_script_enabled", True))
 
     yield make
     for context in contexts:
@@ -195,7 +195,7 @@ def test_first_path(stack: Stack, walker: Callable[[str], Walker], way: dict[str
     # She opens the platform: signed in by the same single sign-on, her server starts.
     hub_allocation = f"/allocations/{reference[0]}-1/"
     alice.go(hub_allocation)
-    expect(alice.page.get_by_role("main")).to_contain_text("Notebooks")
+    expect(alice.page.get_by_role("main")).to_contain_text("Demonstration notebooks")
     alice.page.get_by_role("main").get_by_role("link", name="Open platform").click()
     if scripted:
         alice.page.wait_for_url(re.compile(r"/user/alice/lab"), timeout=2 * MINUTE_MS)
