@@ -68,7 +68,7 @@ $(BIN)/python:
 define install-lock
 cmp -s $(1) $(VENV)/$(1).installed || { \
 	echo "Installing $$(grep -c == $(1)) packages from $(1), about a minute"; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r $(1) \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-compile --require-hashes -r $(1) \
 		> $(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log >&2; exit 1; }; \
 	cp $(1) $(VENV)/$(1).installed; }
 endef

@@ -65,7 +65,7 @@ def _welcome(config: Config) -> None:
 def reset(config: Config) -> None:
     """Delete everything that the demo has written, unless it is running."""
     Stack(config, say=say).delete_data()
-    say(f"Deleted {config.local_dir}.")
+    say(f"There is no data of a demo in {config.local_dir} any more.")
 
 
 def main() -> None:

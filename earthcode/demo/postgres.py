@@ -104,8 +104,9 @@ class Server:
         """Clear the way for ``start``: stop a server that was left behind on this folder, and wait until it is gone."""
         lock = self.folder / "data" / "postmaster.pid"
         deadline = time.monotonic() + timeout_s
-        if lock.exists():
-            pid = int(lock.read_text().split(maxsplit=1)[0])
+        text = lock.read_text() if lock.exists() else ""
+        if text.strip():
+            pid = int(text.split(maxsplit=1)[0])
             if self._is_ours(pid):
                 os.kill(pid, signal.SIGINT)
             # PostgreSQL takes any process of that number for the owner of its lock file, even a dead one that nobody

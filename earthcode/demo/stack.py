@@ -317,8 +317,10 @@ class Stack:
 
     def delete_data(self) -> None:
         """Delete everything that the demo has written, unless it is running."""
+        if not self.config.local_dir.exists():
+            return
         if not (self.config.local_dir / "running").exists():
-            raise StackError(f"There is no data of a demo in {self.config.local_dir}")
+            raise StackError(f"{self.config.local_dir} is not a folder of a demo, so it is not deleted")
         self._claim_folder()
         end_leftovers(str(self.config.local_dir))
         self._database().recover()

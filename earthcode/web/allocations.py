@@ -41,6 +41,7 @@ from earthcode.provisioning.models import Allocation, AllocationStatus, Operatio
 from earthcode.provisioning.queries import allocations_visible_to, open_steps
 from earthcode.web.history import TOLD, Told, told
 from earthcode.web.lists import paginate
+from earthcode.web.posting import add_refusal, posted
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
 
@@ -489,12 +490,12 @@ def end(request: SignedInRequest, reference: str) -> HttpResponse:
     if refused is not None:
         messages.error(request, refused.message)
         return redirect(found)
-    form = EndForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = EndForm(posted(request))
+    if form.is_valid():
         try:
             provisioning.end(found, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
         except Refused as refusal:
-            form.add_error(refusal.field if refusal.field in form.fields else None, refusal.message)
+            add_refusal(form, refusal)
         else:
             messages.success(request, _("The allocation is being ended. Access is taken away on the platform."))
             return redirect(found)

@@ -265,6 +265,7 @@ def test_data_is_deleted_when_nothing_runs(config: Config, made_of: Callable[...
         pass
 
     Stack(config).delete_data()
+    Stack(config).delete_data()  # nothing is left to delete, and that is well
 
     assert not config.local_dir.exists()
 
@@ -272,7 +273,7 @@ def test_data_is_deleted_when_nothing_runs(config: Config, made_of: Callable[...
 def test_a_folder_that_is_no_demo_s_is_not_deleted(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
 
-    with pytest.raises(StackError, match="no data of a demo"):
+    with pytest.raises(StackError, match="is not a folder of a demo"):
         Stack(Config(tmp_path)).delete_data()
 
     assert (tmp_path / "thesis.tex").exists()

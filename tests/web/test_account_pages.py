@@ -4,11 +4,12 @@ import pytest
 from django.test import Client
 
 from earthcode.identity.models import Project, User
-from tests.support.pages import link, page_of, words
+from tests.support.pages import in_one_line
+from tests.support.visits import link, page_of
 
 
 def test_the_account_says_who_one_is(alice: User, project: Project, as_alice: Client) -> None:
-    page = words(page_of(as_alice, "/account/"))
+    page = in_one_line(page_of(as_alice, "/account/"))
 
     for said in (alice.full_name, alice.email, alice.issuer, alice.subject, "Alpine snow", "Principal investigator"):
         assert said in page
@@ -16,7 +17,7 @@ def test_the_account_says_who_one_is(alice: User, project: Project, as_alice: Cl
 
 
 def test_the_account_says_where_a_role_comes_from(petra: User, as_petra: Client, as_maria: Client) -> None:
-    of_petra = words(page_of(as_petra, "/account/"))
+    of_petra = in_one_line(page_of(as_petra, "/account/"))
 
     assert "Provider administrator" in of_petra
     assert "Hub House" in of_petra
@@ -47,5 +48,5 @@ def test_single_keys_are_switched_off_and_on(as_alice: Client) -> None:
     ],
 )
 def test_the_pages_of_text_are_for_everybody(client: Client, db: None, as_alice: Client, url: str, said: str) -> None:
-    assert said in words(page_of(client, url))
-    assert said in words(page_of(as_alice, url))
+    assert said in in_one_line(page_of(client, url))
+    assert said in in_one_line(page_of(as_alice, url))

@@ -14,8 +14,9 @@ from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation, AllocationStatus, OperationStatus
 from earthcode.sponsorship.models import Award
 from tests.support.allocations import activate, close, fail, more_allocations
-from tests.support.pages import link, page_of, read, words
+from tests.support.pages import in_one_line, soup
 from tests.support.queries import assert_queries_do_not_grow
+from tests.support.visits import link, page_of
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def test_the_project_the_provider_and_esa_see_the_allocation(
 ) -> None:
     page = page_of(request.getfixturevalue(who), f"/allocations/{active.reference}/")
 
-    assert active.reference in words(page)
-    assert as_text(active.amount) in words(page)
+    assert active.reference in in_one_line(page)
+    assert as_text(active.amount) in in_one_line(page)
 
 
 @pytest.mark.parametrize("path", ["/allocations/{}/", "/allocations/{}/end/", "/go/{}/", "/simulated-platform/{}/"])
@@ -75,8 +76,8 @@ def test_the_provider_is_not_told_why_the_request_was_granted(
 ) -> None:
     url = f"/allocations/{active.reference}/"
 
-    assert "Good science." in words(page_of(as_alice, url))
-    assert "Good science." not in words(page_of(as_petra, url))
+    assert "Good science." in in_one_line(page_of(as_alice, url))
+    assert "Good science." not in in_one_line(page_of(as_petra, url))
 
 
 # --- the list --------------------------------------------------------------------------------------------------------
@@ -87,12 +88,12 @@ def test_the_list_shows_what_one_may_see_and_nothing_else(
 ) -> None:
     hub, batch = award.allocations.get(platform__slug="hub"), award.allocations.get(platform__slug="batch")
 
-    assert {hub.reference, batch.reference} <= set(words(page_of(as_alice, "/allocations/")).split())
-    of_petra = words(page_of(as_petra, "/allocations/"))
+    assert {hub.reference, batch.reference} <= set(in_one_line(page_of(as_alice, "/allocations/")).split())
+    of_petra = in_one_line(page_of(as_petra, "/allocations/"))
     assert hub.reference in of_petra
     assert batch.reference not in of_petra
-    assert award.reference not in words(page_of(as_stranger, "/allocations/"))
-    assert "No allocations yet" in words(page_of(as_stranger, "/allocations/"))
+    assert award.reference not in in_one_line(page_of(as_stranger, "/allocations/"))
+    assert "No allocations yet" in in_one_line(page_of(as_stranger, "/allocations/"))
 
 
 def test_the_tabs_divide_the_list(
@@ -102,9 +103,9 @@ def test_the_tabs_divide_the_list(
     provisioning.end(other, reason="Done.", by=alice, at=now)
     close(other, at=now)
 
-    current = words(page_of(as_alice, "/allocations/"))
-    ended = words(page_of(as_alice, "/allocations/?show=ended"))
-    everything = words(page_of(as_alice, "/allocations/?show=all"))
+    current = in_one_line(page_of(as_alice, "/allocations/"))
+    ended = in_one_line(page_of(as_alice, "/allocations/?show=ended"))
+    everything = in_one_line(page_of(as_alice, "/allocations/?show=all"))
 
     assert active.reference in current
     assert other.reference not in current
@@ -115,17 +116,17 @@ def test_the_tabs_divide_the_list(
 
 
 def test_the_list_can_be_searched(award: Award, as_alice: Client) -> None:
-    found = words(page_of(as_alice, "/allocations/?q=batch"))
+    found = in_one_line(page_of(as_alice, "/allocations/?q=batch"))
 
     assert f"{award.reference}-2" in found
     assert f"{award.reference}-1" not in found
-    assert "Nothing matches" in words(page_of(as_alice, "/allocations/?q=nowhere"))
+    assert "Nothing matches" in in_one_line(page_of(as_alice, "/allocations/?q=nowhere"))
 
 
 def test_orders_are_for_those_who_run_platforms(
     award: Award, as_petra: Client, as_alice: Client, as_maria: Client
 ) -> None:
-    orders = words(page_of(as_petra, "/provider/orders/"))
+    orders = in_one_line(page_of(as_petra, "/provider/orders/"))
 
     assert f"{award.reference}-1" in orders
     assert f"{award.reference}-2" not in orders
@@ -134,7 +135,7 @@ def test_orders_are_for_those_who_run_platforms(
 
 
 def test_the_list_tells_why_something_failed(failed: Allocation, as_petra: Client) -> None:
-    assert "The platform is full." in words(page_of(as_petra, "/provider/orders/"))
+    assert "The platform is full." in in_one_line(page_of(as_petra, "/provider/orders/"))
 
 
 @pytest.mark.parametrize("url", ["/allocations/", "/allocations/?show=all&q=hub"])
@@ -175,8 +176,8 @@ def test_the_page_makes_few_queries_however_much_happened(
 def test_the_reason_of_a_failure_is_visible_to_the_scientist(failed: Allocation, as_ben: Client) -> None:
     page = page_of(as_ben, f"/allocations/{failed.reference}/")
 
-    assert "The platform is full." in words(page)
-    assert "Hub House was told and can try again." in words(page)
+    assert "The platform is full." in in_one_line(page)
+    assert "Hub House was told and can try again." in in_one_line(page)
     assert link(page, "Try again") is None
 
 
@@ -188,9 +189,9 @@ def test_the_end_of_an_allocation_is_told_with_its_reason(
 
     page = page_of(as_ben, f"/allocations/{active.reference}/")
 
-    assert "This allocation has ended" in words(page)
-    assert "The project is over." in words(page)
-    assert "Given back to the award" in words(page)
+    assert "This allocation has ended" in in_one_line(page)
+    assert "The project is over." in in_one_line(page)
+    assert "Given back to the award" in in_one_line(page)
     assert link(page, "Open platform") is None
     assert link(page, "End allocation") is None
 
@@ -261,7 +262,7 @@ def test_trying_again_twice_is_refused_in_words(failed: Allocation, as_maria: Cl
     url = f"/allocations/{failed.reference}/operations/{failed.operations.get().pk}/retry/"
     as_maria.post(url)
 
-    page = words(read(as_maria.post(url, follow=True)))
+    page = in_one_line(soup(as_maria.post(url, follow=True)))
 
     assert "This is not waiting for somebody to try it again." in page
     assert failed.operations.get().retries == 1
@@ -282,7 +283,7 @@ def test_an_operation_of_another_allocation_does_not_exist_here(
 
 
 def test_the_principal_investigator_ends_it_with_a_reason(active: Allocation, as_alice: Client) -> None:
-    assert "go back to the award" in words(page_of(as_alice, f"/allocations/{active.reference}/end/"))
+    assert "go back to the award" in in_one_line(page_of(as_alice, f"/allocations/{active.reference}/end/"))
 
     response = as_alice.post(f"/allocations/{active.reference}/end/", {"reason": "We are done."}, follow=True)
 
@@ -345,7 +346,7 @@ def test_the_projects_people_leave_for_the_platform(
 def test_those_who_only_look_on_do_not(active: Allocation, who: str, request: pytest.FixtureRequest) -> None:
     page = page_of(request.getfixturevalue(who), f"/go/{active.reference}/", status=403)
 
-    assert "Only the project's people can use its allocations." in words(page)
+    assert "Only the project's people can use its allocations." in in_one_line(page)
     assert not Event.objects.filter(name="allocation.open").exists()
 
 
@@ -355,7 +356,7 @@ def test_what_is_not_active_is_not_opened(state: str, as_alice: Client, request:
 
     page = page_of(as_alice, f"/go/{allocation.reference}/", status=404)
 
-    assert "so there is nothing to open now" in words(page)
+    assert "so there is nothing to open now" in in_one_line(page)
     assert not Event.objects.filter(name="allocation.open").exists()
 
 
@@ -369,7 +370,7 @@ def test_only_addresses_of_web_pages_are_followed(
 
     page = page_of(as_alice, f"/go/{allocation.reference}/", status=404)
 
-    assert "cannot be opened in a browser" in words(page)
+    assert "cannot be opened in a browser" in in_one_line(page)
     assert not Event.objects.filter(name="allocation.open").exists()
 
 
@@ -385,14 +386,14 @@ def test_the_simulated_platform_shows_whom_it_lets_in(
     config = {"state_folder": str(tmp_path)}
     type(active.platform).objects.filter(pk=active.platform_id).update(connector_config=config)
     url = f"/simulated-platform/{active.reference}/"
-    assert "You are not let in" in words(page_of(as_alice, url))
+    assert "You are not let in" in in_one_line(page_of(as_alice, url))
 
     Simulated(config, secret="").provision(order_for(active))
 
-    page = words(page_of(as_alice, url))
+    page = in_one_line(page_of(as_alice, url))
     assert "You are let in" in page
     assert "done once" in page
-    assert "You are not let in" in words(page_of(as_petra, url))
+    assert "You are not let in" in in_one_line(page_of(as_petra, url))
 
 
 def test_a_real_platform_has_no_simulated_page(active: Allocation, as_alice: Client) -> None:

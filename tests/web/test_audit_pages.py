@@ -13,8 +13,9 @@ from earthcode.identity.roles import Role
 from earthcode.sponsorship.models import Award, ResourceRequest
 from earthcode.web.audit import PER_PAGE
 from tests.conftest import MakePerson
-from tests.support.pages import link, page_of, words
+from tests.support.pages import in_one_line
 from tests.support.queries import assert_queries_do_not_grow
+from tests.support.visits import link, page_of
 
 
 def add_events(about: Project, by: User, count: int, at: datetime) -> None:
@@ -27,7 +28,7 @@ def add_events(about: Project, by: User, count: int, at: datetime) -> None:
 
 def shown(client: Client, url: str) -> list[str]:
     """The names of the events on the page, from the top."""
-    return [words(code) for code in page_of(client, url).select("tbody td:nth-of-type(2) > div > code")]
+    return [in_one_line(code) for code in page_of(client, url).select("tbody td:nth-of-type(2) > div > code")]
 
 
 def test_managers_and_auditors_read_the_trail(award: Award, as_maria: Client, person: MakePerson) -> None:
@@ -35,7 +36,7 @@ def test_managers_and_auditors_read_the_trail(award: Award, as_maria: Client, pe
     auditor.force_login(person("ada", "Ada Auditor", role=Role.AUDITOR))
 
     for client in (as_maria, auditor):
-        page = words(page_of(client, "/audit/"))
+        page = in_one_line(page_of(client, "/audit/"))
         assert "resource_request.approve" in page
         assert award.reference in page
         assert "Maria Rossi" in page
@@ -73,7 +74,7 @@ def test_the_trail_is_filtered_by_who_and_what(award: Award, as_maria: Client) -
     assert set(shown(as_maria, "/audit/?event=allocation")) == {"allocation.place"}
     assert shown(as_maria, "/audit/?event=resource_request.approve") == ["resource_request.approve"]
     assert shown(as_maria, "/audit/?event=allocation&actor=alice") == []
-    assert "No events match" in words(page_of(as_maria, "/audit/?event=allocation&actor=alice"))
+    assert "No events match" in in_one_line(page_of(as_maria, "/audit/?event=allocation&actor=alice"))
 
 
 @pytest.mark.parametrize("before", ["x", "-1", "0", "9" * 40])
@@ -93,7 +94,9 @@ def test_pages_go_on_where_the_last_one_ended(project: Project, alice: User, as_
     second = page_of(as_maria, str(older["href"]))
 
     numbers = [
-        int(words(dd)) for page in (first, second) for dd in page.select("dl.pairs dt:-soup-contains('number') + dd")
+        int(in_one_line(dd))
+        for page in (first, second)
+        for dd in page.select("dl.pairs dt:-soup-contains('number') + dd")
     ]
     assert numbers == list(range(2 * PER_PAGE - 1, -1, -1))
     assert len(keys) > PER_PAGE

@@ -13,28 +13,29 @@ from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award, Call, RequestStatus, ResourceRequest
 from earthcode.web.context import balance_of
 from tests.support.allocations import activate, close, fail, more_allocations
-from tests.support.pages import link, page_of, words
+from tests.support.pages import in_one_line
 from tests.support.people import fresh
 from tests.support.queries import assert_queries_do_not_grow
+from tests.support.visits import link, page_of
 
 
 def panel(page: BeautifulSoup, heading: str) -> Tag | None:
-    found = next((h2 for h2 in page.select("h2") if words(h2) == heading), None)
+    found = next((h2 for h2 in page.select("h2") if in_one_line(h2) == heading), None)
     return found.find_parent("section") if found else None
 
 
 def panel_words(page: BeautifulSoup, heading: str) -> str:
     found = panel(page, heading)
     assert found is not None, f"there is no panel “{heading}”"
-    return words(found)
+    return in_one_line(found)
 
 
 def test_a_newcomer_is_shown_where_to_start(as_stranger: Client) -> None:
     page = page_of(as_stranger, "/home/")
 
-    assert "Nothing waits for you." in words(page)
-    assert "No allocations yet" in words(page)
-    assert "Nobody has written to you yet." in words(page)
+    assert "Nothing waits for you." in in_one_line(page)
+    assert "No allocations yet" in in_one_line(page)
+    assert "Nobody has written to you yet." in in_one_line(page)
     assert link(page, "New request") is not None
     assert panel(page, "To decide") is None
 
@@ -53,7 +54,7 @@ def test_a_draft_is_to_be_finished_by_its_people_only(
         assert way is not None
         assert way["href"] == f"/requests/{draft.reference}/edit/"
     for client in (as_stranger, as_maria):
-        assert draft.reference not in words(page_of(client, "/home/"))
+        assert draft.reference not in in_one_line(page_of(client, "/home/"))
 
 
 def test_a_question_comes_before_drafts(
@@ -141,7 +142,7 @@ def test_a_problem_is_shown_to_the_project_and_to_the_provider_who_can_try_again
     assert "the provider is on it" in for_alice
     assert "The platform is full." in for_petra
     assert "try it again" in for_petra
-    assert "The platform is full." not in words(page_of(as_tomas, "/home/"))
+    assert "The platform is full." not in in_one_line(page_of(as_tomas, "/home/"))
 
 
 def test_a_problem_is_gone_when_somebody_has_taken_it_up(
@@ -151,7 +152,7 @@ def test_a_problem_is_gone_when_somebody_has_taken_it_up(
     fail(hub, at=now, error="The platform is full.")
     provisioning.retry(hub.operations.get(), by=petra, at=now)
 
-    assert "The platform is full." not in words(page_of(as_petra, "/home/"))
+    assert "The platform is full." not in in_one_line(page_of(as_petra, "/home/"))
 
 
 def test_there_is_a_row_for_each_allocation_in_use(
@@ -182,7 +183,7 @@ def test_the_bar_says_what_the_projects_have_left(
     assert balance_of(fresh(stranger)) is None
     balance = page_of(as_alice, "/home/").select_one(".top-bar .balance")
     assert balance is not None
-    assert "cr left" in words(balance)
+    assert "cr left" in in_one_line(balance)
 
 
 def test_a_project_without_an_award_has_no_balance(project: Project, alice: User) -> None:

@@ -9,8 +9,9 @@ from earthcode.identity.models import User
 from earthcode.notifications import actions
 from earthcode.notifications.actions import Recipient
 from earthcode.notifications.models import Message
-from tests.support.pages import link, page_of, read, words
+from tests.support.pages import in_one_line, soup
 from tests.support.queries import assert_queries_do_not_grow
+from tests.support.visits import link, page_of
 
 
 @pytest.fixture
@@ -30,8 +31,8 @@ def write(person: User, key: str, at: datetime, to: str = "/allocations/") -> Me
 
 
 def test_people_see_their_own_messages_only(message: Message, as_alice: Client, as_ben: Client) -> None:
-    assert message.subject in words(page_of(as_alice, "/notifications/"))
-    page = words(page_of(as_ben, "/notifications/"))
+    assert message.subject in in_one_line(page_of(as_alice, "/notifications/"))
+    page = in_one_line(page_of(as_ben, "/notifications/"))
     assert message.subject not in page
     assert "No messages yet" in page
 
@@ -94,9 +95,9 @@ def test_all_are_marked_as_read(message: Message, alice: User, ben: User, as_ali
     write(alice, "second", now)
     of_ben = write(ben, "third", now)
 
-    page = read(as_alice.post("/notifications/read/", follow=True))
+    page = soup(as_alice.post("/notifications/read/", follow=True))
 
-    assert "2 messages marked as read." in words(page)
+    assert "2 messages marked as read." in in_one_line(page)
     assert not Message.objects.filter(recipient=alice.public_id, read_at=None).exists()
     of_ben.refresh_from_db()
     assert of_ben.read_at is None
@@ -126,7 +127,7 @@ def test_the_unread_ones_can_be_shown_alone(message: Message, alice: User, as_al
     other = write(alice, "second", now)
     actions.mark_read(recipient=alice.public_id, message=other.pk, at=now)
 
-    page = words(page_of(as_alice, "/notifications/?show=unread"))
+    page = in_one_line(page_of(as_alice, "/notifications/?show=unread"))
 
     assert message.subject in page
     assert other.subject not in page

@@ -1,5 +1,6 @@
 """The pages of people's own work in a real browser: accessible, light and dark, on a phone, under the CSP."""
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import datetime
 
@@ -171,7 +172,7 @@ def test_a_message_is_opened_and_read(visit: Open, hub: Allocation, alice: User,
     page.goto("/notifications/?show=unread")
 
     page.get_by_role("link", name="credits granted").click()
-    expect(page).to_have_url(lambda url: "/requests/" in url)
+    expect(page).to_have_url(re.compile("/requests/NOR-"))
     page.goto("/notifications/?show=unread")
 
     expect(page.get_by_role("heading", name="You have read everything")).to_be_visible()

@@ -274,7 +274,6 @@ def test_what_is_posted_to_a_sent_request_is_refused(
         ("platforms/", {"plan": hub_plan.pk, "cpu": 1, "hours": 1, "gb": 0, "months": 1, "do": "save"}),
         ("period/", {"starts_on": "2026-12-24"}),
         ("case/", {"science_case": "Other"}),
-        ("check/", ANSWERS),
     ):
         answer = as_alice.post(url(sent_request, f"edit/{task}"), data)
         assert answer.status_code == 422, task
@@ -299,6 +298,19 @@ def test_the_pages_of_the_hub_ask_the_same_however_many_lines_there_are(
             line_of(complete_draft, plan, 1, now).save()
 
     assert_queries_do_not_grow(as_alice, url(complete_draft, f"edit/{task}"), rows=rows, many=40)
+
+
+def test_a_button_that_is_pressed_twice_sends_once_and_shows_the_request(
+    as_alice: Client, complete_draft: ResourceRequest, call: Call
+) -> None:
+    as_alice.post(url(complete_draft, "edit/check/"), ANSWERS)
+    before = ResourceRequest.objects.values().get()
+
+    again = as_alice.post(url(complete_draft, "edit/check/"), ANSWERS, follow=True)
+
+    assert again.redirect_chain == [(url(complete_draft), 302)]
+    assert "can no longer be changed" in words(again)
+    assert ResourceRequest.objects.values().get() == before
 
 
 # --- project and team ------------------------------------------------------------------------------------------------
@@ -354,6 +366,22 @@ def test_a_plan_asks_only_for_what_its_price_depends_on(
 
     assert fields(hub_plan) == ["cpu", "hours", "gb", "months"]
     assert fields(batch_plan) == ["cpu", "hours", "months"]
+
+
+def test_a_plan_that_costs_nothing_is_not_asked_for(
+    as_alice: Client, draft: ResourceRequest, batch_platform: Any, now: datetime
+) -> None:
+    from tests.conftest import _plan
+
+    free = _plan(batch_platform, "Free", {"vcpu_hour": "0"}, tier="platform", at=now)
+
+    assert soup(as_alice.get(url(draft, "edit/platforms/"))).select("#id_plan option") == []
+    page = words(as_alice.get(url(draft, "edit/platforms/"), {"plan": free.pk}))
+    assert "It costs nothing for this workload, so there is nothing to ask for." in page
+    refused = add(as_alice, draft, free, cpu=8, hours=60, months=6)
+
+    assert refused.status_code == 422
+    assert not draft.lines.exists()
 
 
 def test_two_plans_on_two_platforms_add_up(

@@ -1,0 +1,160 @@
+"""The catalogue in a real browser: accessible, light and dark, on a phone, under the CSP, with and without script."""
+
+from collections.abc import Callable, Iterator
+from io import StringIO
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from django.core.management import call_command
+from playwright.sync_api import Browser, Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+
+#: ``preload`` would have axe fetch the stylesheet's imports itself and put them into the page, which the CSP forbids.
+AXE = {
+    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
+    "preload": False,
+}
+PAGES = [
+    "/catalogue/",
+    "/catalogue/?q=sentinal+2&interface=jupyterlab&months=0",
+    "/catalogue/?q=xyzzyq",
+    "/catalogue/cdse-openeo-federation/?km2=1000",
+    "/catalogue/demo-notebooks/?hours=9999",
+    "/catalogue/insula/",
+]
+
+Open = Callable[..., Page]
+
+
+@pytest.fixture
+def complaints() -> list[str]:
+    """What the browser said in its console: violations of the CSP, scripts that fail, files that are not there."""
+    return []
+
+
+@pytest.fixture
+def visit(browser: Browser, live_server: object, complaints: list[str]) -> Iterator[Open]:
+    """Opens a page for a visitor; the catalogue holds the real offerings and those of the demonstration."""
+    call_command("import_offerings", "--demonstration", stdout=StringIO())
+    contexts = []
+
+    def make(*, width: int = 1280, theme: str = "light", script: bool = True) -> Page:
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if theme == "dark" else "light",
+            java_script_enabled=script,
+            base_url=str(live_server),
+            reduced_motion="reduce",
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        return page
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "theme"), [(1280, "light"), (1280, "dark"), (390, "light"), (320, "dark")])
+def test_the_catalogue_can_be_used_by_everybody(visit: Open, complaints: list[str], width: int, theme: str) -> None:
+    wrong = {}
+    page = visit(width=width, theme=theme)
+    for path in PAGES:
+        page.goto(path)
+        page.evaluate("for (const fold of document.querySelectorAll('main details')) fold.open = true")
+        sideways = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        found = Axe().run(page, options=AXE)
+        if sideways > 0 or complaints or found.violations_count:
+            wrong[path] = (sideways, list(complaints), found.generate_report() if found.violations_count else "")
+        complaints.clear()
+
+    assert wrong == {}
+
+
+def test_prices_and_results_follow_what_is_typed_and_chosen(visit: Open, complaints: list[str]) -> None:
+    page = visit()
+    page.goto("/catalogue/")
+    expect(page.get_by_role("heading", name="33 offerings")).to_be_visible()
+
+    page.get_by_role("checkbox", name="JupyterLab").check()
+    expect(page.get_by_role("heading", name="14 offerings")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="JupyterLab")).to_be_focused()
+    expect(page.locator("#results-status")).to_have_text("14 offerings")
+    assert page.url.endswith("/catalogue/?interface=jupyterlab")
+
+    page.get_by_label("Running time").fill("120")
+    expect(page.locator(".offering-card", has_text="Demonstration notebooks").locator(".price-total")).to_have_text(
+        "486 cr"
+    )
+    expect(page.get_by_label("Running time")).to_be_focused()
+    assert page.url.endswith("/catalogue/?interface=jupyterlab&hours=120")
+
+    page.get_by_label("Search offerings").fill("demonstrasion")
+    expect(page.get_by_role("heading", name="1 offering")).to_be_visible()
+    expect(page.get_by_text("No offering says “demonstrasion”")).to_be_visible()
+    expect(page.get_by_label("Sort by")).to_have_value("")
+
+    page.locator(".chips").get_by_role("link", name="JupyterLab").click()
+    expect(page.get_by_role("heading", name="2 offerings")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="JupyterLab")).not_to_be_checked()
+
+    page.go_back()
+    expect(page.get_by_role("heading", name="1 offering")).to_be_visible()
+    expect(page.get_by_role("checkbox", name="JupyterLab")).to_be_checked()
+    expect(page.get_by_label("Search offerings")).to_have_value("demonstrasion")
+    assert complaints == []
+
+
+def test_the_price_of_an_offering_follows_the_workload(visit: Open, complaints: list[str]) -> None:
+    page = visit()
+    page.goto("/catalogue/demo-notebooks/")
+    expect(page.locator("#price-box .price-total")).to_have_text("273 cr")
+
+    page.get_by_label("Processors").fill("16")
+
+    expect(page.locator("#price-box .price-total")).to_have_text("417 cr")
+    expect(page.locator("#price-status")).to_have_text("417 cr")
+    page.get_by_text("Published figures and their sources").first.click()
+    expect(page.get_by_text("Made up for the demonstration.").first).to_be_visible()
+    assert "cpu=16" in page.url
+    assert "cpu=16" in str(page.get_by_role("link", name="Request “Pay per use”").get_attribute("href"))
+    assert complaints == []
+
+
+def test_without_script_everything_is_a_form_and_a_link(visit: Open) -> None:
+    page = visit(script=False, width=390)
+    page.goto("/catalogue/")
+
+    page.get_by_label("Search offerings").fill("jupiter")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("heading", name="14 offerings")).to_be_visible()
+    page.get_by_role("checkbox", name="Sentinel-2", exact=False).first.check()
+    page.get_by_role("button", name="Show offerings").click()
+    expect(page.get_by_role("heading", name="10 offerings")).to_be_visible()
+    expect(page.get_by_label("Search offerings")).to_have_value("jupiter")
+    page.get_by_label("Processors").fill("16")
+    page.get_by_role("button", name="Update prices").click()
+    card = page.locator(".offering-card", has_text="Demonstration notebooks")
+    expect(card.locator(".price-total")).to_have_text("417 cr")
+    card.get_by_role("link", name="Demonstration notebooks", exact=True).click()
+    expect(page.locator("#price-box .price-total")).to_have_text("417 cr")
+
+
+def test_on_a_phone_workload_and_filters_fold_away(visit: Open) -> None:
+    page = visit(width=390)
+    page.goto("/catalogue/")
+    expect(page.get_by_label("Processors")).to_be_hidden()
+
+    page.locator(".workload summary").first.click()
+    expect(page.get_by_label("Processors")).to_be_visible()
+    page.locator(".facets > summary").click()
+    page.get_by_role("checkbox", name="JupyterLab").check()
+
+    expect(page.get_by_role("heading", name="14 offerings")).to_be_visible()
+    # The filters stay open for the next choice.
+    expect(page.get_by_role("checkbox", name="JupyterLab")).to_be_visible()
+    expect(page.locator("#filters-chosen")).to_have_text("1 on")
