@@ -24,11 +24,14 @@ demo: install ## the whole site on this machine, until Ctrl-C
 reset: install ## delete the demo's data
 	@$(BIN)/python -m earthcode.demo reset
 
-test: install-dev chromium ## every test, with real servers and a real browser; some of them: make test ARGS="tests/ledger -x"
-	$(BIN)/pytest $(ARGS)
+# What starts servers and browsers runs by itself, one after the other; the rest on two cores.
+UNIT := not platform and not browser and not slow
 
-fast: install-dev ## the unit tests alone
-	$(BIN)/pytest -m "not platform and not browser and not slow" $(ARGS)
+test: chromium fast ## every test, with real servers and a real browser
+	$(BIN)/pytest -m "not ($(UNIT))" $(ARGS)
+
+fast: install-dev ## the unit tests alone, in a minute or two; some of them: make fast ARGS="tests/ledger -x"
+	REQUIRED_SUITES= $(BIN)/pytest -m "$(UNIT)" --numprocesses 2 $(ARGS)
 
 check: install-dev ## linters, types, layers, templates, migrations, settings
 	$(BIN)/ruff check .

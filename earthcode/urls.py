@@ -2,7 +2,9 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from earthcode.api import discovery
 from earthcode.api import docs as api_docs
+from earthcode.api.ogc import views as ogc
 from earthcode.api.v1 import allocations as api_allocations
 from earthcode.api.v1 import offerings as api_offerings
 from earthcode.api.v1 import resource_requests as api_requests
@@ -114,6 +116,18 @@ urlpatterns += [
     path("api/v1/allocations/<slug:reference>", api_allocations.AllocationDetail.as_view(), name="api_allocation"),
     path("api/v1/allocations/<slug:reference>/end", api_allocations.end, name="api_allocation_end"),
     path("api/v1/operations/<uuid:key>/retry", api_allocations.retry, name="api_operation_retry"),
+    path("ogc/", ogc.landing, name="ogc_landing"),
+    path("ogc/api", ogc.api, name="ogc_openapi"),
+    path("ogc/conformance", ogc.conformance, name="ogc_conformance"),
+    path("ogc/collections", ogc.collections, name="ogc_collections"),
+    path("ogc/collections/<str:collection_id>", ogc.collection, name="ogc_collection"),
+    path("ogc/collections/<str:collection_id>/items", ogc.items, name="ogc_items"),
+    path("ogc/collections/<str:collection_id>/items/<str:record_id>", ogc.item, name="ogc_item"),
+    path("catalogue/<slug:slug>.jsonld", discovery.offering_linked_data, name="offering_linked_data"),
+    path("catalogue/platforms.json", discovery.platforms, name="catalogue_platforms"),
+    path("catalogue/feed.atom", discovery.feed, name="catalogue_feed"),
+    path("sitemap.xml", discovery.sitemap, name="sitemap"),
+    path("robots.txt", discovery.robots, name="robots"),
 ]
 
 handler400 = "earthcode.web.errors.bad_request"

@@ -13,10 +13,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.db import connection
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.db.backends.postgresql.psycopg_any import DateRange
 from django.test import Client, override_settings
 from django.utils import timezone
+from pytest_django.plugin import DjangoDbBlocker
 
 if TYPE_CHECKING:
     from earthcode.catalogue.models import Plan, Platform
@@ -229,19 +231,19 @@ def batch_platform(other_provider: "Organisation") -> "Platform":
 @pytest.fixture
 def hub_plan(hub_platform: "Platform", now: datetime) -> "Plan":
     """Notebooks: 0.08 credits a vCPU-hour and 0.02 a GB-month, Platform Tier, on a simulated platform."""
-    return _plan(hub_platform, "Notebooks", {"vcpu_hour": "0.08", "gb_month": "0.02"}, tier="platform", at=now)
+    return plan_on(hub_platform, "Notebooks", {"vcpu_hour": "0.08", "gb_month": "0.02"}, tier="platform", at=now)
 
 
 @pytest.fixture
 def batch_plan(batch_platform: "Platform", now: datetime) -> "Plan":
     """Batch processing: 0.05 credits a vCPU-hour, Platform Tier, on a second simulated platform."""
-    return _plan(batch_platform, "Batch", {"vcpu_hour": "0.05"}, tier="platform", at=now)
+    return plan_on(batch_platform, "Batch", {"vcpu_hour": "0.05"}, tier="platform", at=now)
 
 
 @pytest.fixture
 def unpriced_plan(batch_platform: "Platform", now: datetime) -> "Plan":
     """Its price is on request."""
-    return _plan(batch_platform, "Archive", {}, tier="platform", at=now)
+    return plan_on(batch_platform, "Archive", {}, tier="platform", at=now)
 
 
 @pytest.fixture
@@ -266,7 +268,7 @@ def _platform(slug: str, name: str, provider: "Organisation") -> "Platform":
     )
 
 
-def _plan(platform: "Platform", name: str, rates: dict[str, str], *, tier: str, at: datetime) -> "Plan":
+def plan_on(platform: "Platform", name: str, rates: dict[str, str], *, tier: str, at: datetime) -> "Plan":
     from earthcode.catalogue.models import Component, Evidence, Offering, Plan, Rate
     from earthcode.lib.money import credits
 
@@ -400,6 +402,24 @@ as_marc = _client_of("marc")
 as_petra = _client_of("petra")
 as_tomas = _client_of("tomas")
 as_stranger = _client_of("stranger")
+
+
+# --- the test database -----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Before the test database is dropped, end what is still connected to it.
+
+    Playwright runs an event loop in the test's thread, and Django opens a connection of its own inside of it, which
+    nobody closes afterwards.
+    """
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 # --- the browser -----------------------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+#: Names the server that a run started itself, for the processes it starts.
+_OURS = "TEST_DATABASE_URL_STARTED"
+
 FOLDER = Path(__file__).resolve().parent.parent / ".local" / "tests"
 
 
@@ -38,8 +41,9 @@ def _start() -> None:
         pytest.exit("sixteen test runs are using this checkout already", returncode=3)
     options = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=256MB")
     server = Server(FOLDER / f"postgres-{number}", _free_port(), options)
+    server.recover()  # a run that was killed may have left it running
     server.start()
-    os.environ["DATABASE_URL"] = server.url()
+    os.environ["DATABASE_URL"] = os.environ[_OURS] = server.url()
     server.create_database()
 
     def stop() -> None:
@@ -49,5 +53,6 @@ def _start() -> None:
     atexit.register(stop)
 
 
-if "DATABASE_URL" not in os.environ:
+# pytest-xdist's workers get a server each: transactions open in one of them would be seen by the ledger in another.
+if os.environ.get("DATABASE_URL") == os.environ.get(_OURS):
     _start()

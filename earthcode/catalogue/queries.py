@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import date
 from decimal import Decimal
 
-from django.db.models import FilteredRelation, Q
+from django.db.models import FilteredRelation, Q, QuerySet
 
 from earthcode.catalogue.metrics import Evidence
 from earthcode.catalogue.models import Component, Plan
@@ -25,10 +25,10 @@ def quotes_for(plans: Iterable[Plan], workload: Workload, on: date) -> dict[int,
     return {pk: quote(components.get(pk, ()), workload, months_max=plan.months_max) for pk, plan in listed.items()}
 
 
-def components_on(plans: Iterable[int], on: date) -> dict[int, tuple[PricedComponent, ...]]:
+def components_on(plans: Iterable[int] | QuerySet[Plan], on: date) -> dict[int, tuple[PricedComponent, ...]]:
     """What each plan meters, with the rates of that day; one query. A plan that meters nothing is not among the keys."""
     rows = (
-        Component.objects.filter(plan__in=list(plans), in_use=True)
+        Component.objects.filter(plan__in=plans if isinstance(plans, QuerySet) else list(plans), in_use=True)
         .annotate(rate=FilteredRelation("rates", condition=Q(rates__valid__contains=on)))
         .order_by("plan_id", "pk")
         .values_list(

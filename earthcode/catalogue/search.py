@@ -421,10 +421,11 @@ def index_on(day: date, state: State | None = None) -> Index:
 
 
 def _read_index(day: date) -> Index:
+    listed = Plan.objects.filter(is_listed=True, offering__is_listed=True)
     plans: dict[int, list[Plan]] = {}
-    for plan in Plan.objects.filter(is_listed=True, offering__is_listed=True).order_by("pk"):
+    for plan in listed.order_by("pk"):
         plans.setdefault(plan.offering_id, []).append(plan)
-    components = components_on((plan.pk for listed in plans.values() for plan in listed), day)
+    components = components_on(listed.order_by(), day)
     entries = []
     for offering in (
         Offering.objects.listed().select_related("platform__provider").defer("search").order_by("name", "pk")

@@ -28,7 +28,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 from django.views.decorators.http import require_safe
 
-from earthcode.catalogue import search
+from earthcode.catalogue import linked_data, search
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.metrics import Evidence, Metric
 from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Rate
@@ -46,7 +46,7 @@ from earthcode.catalogue.queries import components_on
 from earthcode.catalogue.search import FACET_NAMES, OfferingEntry, OfferingPrice, PlanEntry
 from earthcode.lib.errors import InvalidInput
 from earthcode.web import priced
-from earthcode.web.context import Chrome
+from earthcode.web.context import chrome_of
 from earthcode.web.lists import ListPage
 
 PER_PAGE: Final = 12
@@ -211,9 +211,10 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         return unchanged
     index = search.index_on(today, state)
     result = index.search(search.find(view.text), view.chosen, view.workload, sort=view.sort)
-    balance = Chrome(request).balance if request.user.is_authenticated else None
+    balance = chrome_of(request).balance if request.user.is_authenticated else None
     page = _page_of(result.entries, view)
     prices = [price.total for _entry, price in result.entries if price.total]
+    ticks = _ticks(prices)
     context = {
         "form": form,
         "view": view,
@@ -223,8 +224,8 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "count": len(result.entries),
         "count_text": priced.count_text(len(result.entries)),
         "page": page,
-        "cards": [_card(entry, price, view, prices, balance) for entry, price in page],
-        "prices": prices,
+        "cards": [_card(entry, price, view, ticks, balance) for entry, price in page],
+        "price_count": len(prices),
         "balance": balance,
         "facets": [_facet(facet) for facet in result.facets],
         "chosen_count": sum(len(values) for values in view.chosen.values()),
@@ -265,7 +266,7 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
     priced_components = components_on([plan.pk for plan in listed], today)
     shown = [_plan_shown(plan, priced_components.get(plan.pk, ()), form.workload, today) for plan in listed]
     price = search.price_of([each.entry for each in shown], form.workload)
-    balance = Chrome(request).balance if request.user.is_authenticated else None
+    balance = chrome_of(request).balance if request.user.is_authenticated else None
     params = urlencode(form.workload.as_params())
     best = next((each for each in shown if price.plan is not None and each.plan.pk == price.plan.pk), None)
     headline = priced.headline(price)
@@ -298,6 +299,10 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         response = TemplateResponse(request, "catalogue/offering_prices.html", context)
         response.headers["HX-Replace-Url"] = f"{this.get_absolute_url()}?{params}"
     else:
+        address = request.build_absolute_uri(this.get_absolute_url())
+        context["linked_data"] = linked_data.script_text(
+            linked_data.service_of(this, listed, priced_components, url=address)
+        )
         response = TemplateResponse(request, "catalogue/offering.html", context)
     return fresh.stamped(response)
 
@@ -318,41 +323,56 @@ class _Freshness:
 
     def __init__(self, request: HttpRequest, state: search.State, today: date) -> None:
         self._request = request
+        self._state = state
+        self._today = today
         self._is_shared = not request.user.is_authenticated
-        # What the page is made from, besides the catalogue: the address, the day (rates begin and end with days), the
-        # reader's cookies and language, whether htmx asks, and the templates and static files of this release.
+
+    @property
+    def _etag(self) -> str:
+        """Stands for all that the page is made from besides the catalogue.
+
+        That is the address, the day (rates begin and end with days), the reader's cookies and language, whether htmx asks,
+        and the templates and static files of this release. The secret against forged requests is in the page, too, and is
+        made while the page is drawn for somebody who has none yet.
+        """
+        cookies = {name: value for name, value in self._request.COOKIES.items() if name != settings.CSRF_COOKIE_NAME}
         parts = (
-            state.number,
-            today,
-            request.get_full_path(),
-            request.headers.get("Cookie", ""),
+            self._state.number,
+            self._today,
+            self._request.get_full_path(),
+            sorted(cookies.items()),
+            self._request.META.get("CSRF_COOKIE", ""),
             get_language(),
-            request.headers.get("HX-Request", ""),
+            self._request.headers.get("HX-Request", ""),
             _release(),
         )
         digest = blake2b("\n".join(map(str, parts)).encode(), digest_size=16, key=settings.SECRET_KEY.encode()[:64])
-        self._etag = quote_etag(digest.hexdigest())
-        self._modified_at = max(state.changed_at, datetime.combine(today, time.min, UTC))
+        return quote_etag(digest.hexdigest())
 
     def unchanged(self) -> HttpResponse | None:
         """ "304 Not Modified", where that is the answer."""
         if not self._is_shared or "If-None-Match" not in self._request.headers:
             # The time alone says nothing about a new release of the templates.
             return None
-        answer = get_conditional_response(self._request, self._etag)
+        etag = self._etag
+        answer = get_conditional_response(self._request, etag)
         if answer is None:
             return None
-        answer.headers["ETag"] = self._etag
+        answer.headers["ETag"] = etag
         return self._varied(answer)
 
     def stamped(self, response: TemplateResponse) -> HttpResponse:
         if self._is_shared:
-            response.headers["ETag"] = self._etag
-            response.headers["Last-Modified"] = http_date(int(self._modified_at.timestamp()))
+            response.add_post_render_callback(self._stamp)
+            modified_at = max(self._state.changed_at, datetime.combine(self._today, time.min, UTC))
+            response.headers["Last-Modified"] = http_date(int(modified_at.timestamp()))
             patch_cache_control(response, no_cache=True)
         else:
             patch_cache_control(response, private=True, no_cache=True)
         return self._varied(response)
+
+    def _stamp(self, response: HttpResponse) -> None:
+        response.headers["ETag"] = self._etag
 
     def _varied(self, response: HttpResponse) -> HttpResponse:
         patch_vary_headers(response, ["HX-Request", "Cookie"])
@@ -418,6 +438,8 @@ class Card:
 
 #: Tags on a card; the rest is on the offering's page.
 _INTERFACE_TAGS_MAX, _TAGS_MAX = 4, 7
+#: More marks than this run into each other on a strip.
+_TICKS_MAX = 40
 
 
 def _card(entry: OfferingEntry, price: OfferingPrice, view: View, prices: Sequence[int], balance: int | None) -> Card:
@@ -446,6 +468,15 @@ def _card(entry: OfferingEntry, price: OfferingPrice, view: View, prices: Sequen
         flag=_flag(entry),
         request_url=request_url,
     )
+
+
+def _ticks(prices: Sequence[int]) -> list[int]:
+    """The prices that a card's strip shows: all, or as many evenly chosen ones as a strip can hold, with both ends."""
+    ordered = sorted(set(prices))
+    if len(ordered) <= _TICKS_MAX:
+        return ordered
+    last = len(ordered) - 1
+    return [ordered[place * last // (_TICKS_MAX - 1)] for place in range(_TICKS_MAX)]
 
 
 def _tags(entry: OfferingEntry, view: View) -> list[str]:

@@ -234,6 +234,12 @@ class Chrome:
         return [Link(_("How it works"), f"{home}#how")] if home else []
 
 
+def chrome_of(request: HttpRequest) -> Chrome:
+    """The same for the view and its templates, so that what it reads is read once a request."""
+    kept: Chrome = request.__dict__.setdefault("_chrome", Chrome(request))
+    return kept
+
+
 def chrome(request: HttpRequest) -> dict[str, Chrome]:
     """Context processor: ``chrome`` in every template."""
-    return {"chrome": Chrome(request)}
+    return {"chrome": chrome_of(request)}

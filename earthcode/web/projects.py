@@ -29,7 +29,7 @@ from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship.models import Award, ResourceRequest
 from earthcode.sponsorship.queries import with_platforms
 from earthcode.web.lists import paginate
-from earthcode.web.refusals import add_refusal
+from earthcode.web.posting import add_refusal, posted
 from earthcode.web.requests import rows_of
 from earthcode.web.signed_in import SignedInRequest
 
@@ -119,7 +119,7 @@ def project_list(request: SignedInRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def project_new(request: SignedInRequest) -> HttpResponse:
-    form = ProjectForm(request.POST or None)
+    form = ProjectForm(posted(request))
     if form.is_valid():
         try:
             project = projects.create_project(**form.cleaned_data, by=request.user, at=timezone.now())
@@ -198,13 +198,14 @@ def _page(request: SignedInRequest, project: Project, form: MemberForm | None = 
     awards = list(
         Award.objects.visible_to(user).filter(project=project).select_related("call", "resource_request")[:SHOWN_MAX]
     )
-    allocations = (
-        Allocation.objects.visible_to(user)
-        .filter(award__project=project)
-        .select_related("plan__offering", "platform")
-        .order_by("-created_at", "-pk")
+    allocations = Allocation.objects.visible_to(user).for_project(project).select_related("platform")
+    # One more than is shown tells whether there are more.
+    shown = list(allocations.order_by("-created_at", "-pk")[: SHOWN_MAX + 1])
+    requests = paginate(
+        request,
+        with_platforms(_requests_of(user).filter(project=project)).order_by("-status_since", "-pk"),
+        per_page=SHOWN_MAX,
     )
-    requests = with_platforms(_requests_of(user).filter(project=project)).order_by("-status_since", "-pk")
     members = list(project.memberships.select_related("user__organisation").order_by("-role", "user__full_name", "pk"))
     context = {
         "project": project,
@@ -220,9 +221,11 @@ def _page(request: SignedInRequest, project: Project, form: MemberForm | None = 
         ],
         "may_manage": may_manage,
         "may_request": user.may(Permission.REQUEST_EDIT, project),
-        "requests": rows_of(requests[:SHOWN_MAX]),
+        "requests": rows_of(requests),
+        "requests_page": requests,
         "awards": _with_balances(awards),
-        "allocations": allocations[:SHOWN_MAX],
+        "allocations": shown[:SHOWN_MAX],
+        "more_allocations": len(shown) > SHOWN_MAX,
         "form": form or MemberForm(),
     }
     refused = form is not None and form.errors

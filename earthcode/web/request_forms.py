@@ -15,7 +15,7 @@ from earthcode.catalogue.pricing import GPUS, PARAMETERS, PricedComponent, Workl
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput
-from earthcode.web.refusals import add_refusal
+from earthcode.web.posting import add_refusal
 
 #: Longer than any call reads; a form that is sent is not the place for a book.
 CASE_CHARACTERS_MAX = 20_000

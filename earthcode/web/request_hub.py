@@ -29,10 +29,11 @@ from earthcode.lib.errors import NotPermitted, Refused
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship import checks
+from earthcode.sponsorship.actions import NotEditable
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import Call, Outcome, RequestLine, RequestStatus, ResourceRequest
 from earthcode.sponsorship.queries import lines_in_full
-from earthcode.web.refusals import add_refusal
+from earthcode.web.posting import add_refusal, posted
 from earthcode.web.request_forms import (
     CaseForm,
     DeclarationsForm,
@@ -209,7 +210,7 @@ def project_task(request: SignedInRequest, reference: str) -> HttpResponse:
     if closed := _closed_to(request, resource_request):
         return closed
     form = ProjectTaskForm(
-        request.POST or None,
+        posted(request),
         user=request.user,
         initial={"title": resource_request.title, "project": resource_request.project_id},
     )
@@ -333,7 +334,9 @@ def _platforms_page(
 
 def _plans_to_choose(left_out: set[int], *, on: date) -> list[tuple[str, list[Plan]]]:
     """Plans with a published price that the Network of Resources sponsors, by platform."""
-    priced = Rate.objects.filter(component__plan=OuterRef("pk"), component__in_use=True, valid__contains=on)
+    priced = Rate.objects.filter(
+        component__plan=OuterRef("pk"), component__in_use=True, valid__contains=on, micro_per_unit__gt=0
+    )
     plans = (
         Plan.objects.listed()
         .filter(Exists(priced))
@@ -356,9 +359,7 @@ def period_task(request: SignedInRequest, reference: str) -> HttpResponse:
     resource_request = _to_edit(request.user, reference)
     if closed := _closed_to(request, resource_request):
         return closed
-    form = PeriodForm(
-        request.POST or None, initial={"starts_on": resource_request.starts_on}, earliest=timezone.localdate()
-    )
+    form = PeriodForm(posted(request), initial={"starts_on": resource_request.starts_on}, earliest=timezone.localdate())
     if form.is_valid():
         try:
             sponsorship.save_period(resource_request, **form.cleaned_data, by=request.user, at=timezone.now())
@@ -392,7 +393,7 @@ def case_task(request: SignedInRequest, reference: str) -> HttpResponse:
     resource_request = _to_edit(request.user, reference)
     if closed := _closed_to(request, resource_request):
         return closed
-    form = CaseForm(request.POST or None, initial={"science_case": resource_request.science_case})
+    form = CaseForm(posted(request), initial={"science_case": resource_request.science_case})
     preview = None
     if form.is_valid():
         if request.POST.get("do") == "preview":
@@ -434,7 +435,7 @@ def check_task(request: SignedInRequest, reference: str) -> HttpResponse:
     if closed := _closed_to(request, resource_request):
         return closed
     form = DeclarationsForm(
-        request.POST or None,
+        posted(request),
         initial={
             "non_commercial": resource_request.non_commercial,
             "no_provider_tie": resource_request.no_provider_tie,
@@ -446,6 +447,10 @@ def check_task(request: SignedInRequest, reference: str) -> HttpResponse:
     if form.is_valid():
         try:
             _send(resource_request, **form.cleaned_data, by=request.user)
+        except NotEditable as refusal:
+            # The button was pressed twice, or somebody else sent it.
+            messages.error(request, refusal.message)
+            return redirect("request", reference)
         except Refused as refusal:
             add_refusal(form, refusal)
         else:

@@ -38,7 +38,7 @@ from earthcode.sponsorship.queries import with_platforms
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.history import Told, told
 from earthcode.web.lists import paginate
-from earthcode.web.refusals import add_refusal
+from earthcode.web.posting import add_refusal, posted
 from earthcode.web.request_forms import AnswerForm, EndorsementForm, NewRequestForm
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
@@ -51,7 +51,7 @@ TABS: dict[str, tuple[Words, tuple[str, ...]]] = {
     "open": (gettext_lazy("For you to do"), (_S.DRAFT, _S.INFO_NEEDED)),
     "in_review": (gettext_lazy("In review"), (_S.IN_REVIEW,)),
     "approved": (gettext_lazy("Approved"), (_S.APPROVED,)),
-    "closed": (gettext_lazy("Not granted"), (_S.REJECTED, _S.WITHDRAWN)),
+    "closed": (gettext_lazy("Closed"), (_S.REJECTED, _S.WITHDRAWN)),
 }
 
 
@@ -114,11 +114,14 @@ class Wanted:
 
     @property
     def quote(self) -> Quote | None:
-        return self.price if isinstance(self.price, Quote) else None
+        """The price, where there is one to ask for."""
+        return self.price if isinstance(self.price, Quote) and not self.price.is_free else None
 
     @property
     def reasons(self) -> tuple[str, ...]:
-        return self.price.reasons if isinstance(self.price, CannotPrice) else ()
+        if isinstance(self.price, CannotPrice):
+            return self.price.reasons
+        return (_("It costs nothing for this workload, so there is nothing to ask for."),) if self.price.is_free else ()
 
     @property
     def query(self) -> str:
@@ -148,7 +151,7 @@ def request_new(request: SignedInRequest) -> HttpResponse:
     """A title and a project, and the request is there. With ``?plan=`` and a workload, its first line as well."""
     now = timezone.now()
     wanted = wanted_by(request, on=now.date())
-    form = NewRequestForm(request.POST or None, user=request.user, initial=_likely_project(request))
+    form = NewRequestForm(posted(request), user=request.user, initial=_likely_project(request))
     if form.is_valid():
         try:
             resource_request = _start(form.cleaned_data, wanted, by=request.user)

@@ -38,7 +38,7 @@ from earthcode.sponsorship.queries import CallBudget, budgets, calls_in_use, dos
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.history import told
 from earthcode.web.lists import ListPage, paginate
-from earthcode.web.refusals import add_refusal
+from earthcode.web.posting import add_refusal, posted
 from earthcode.web.requests import due_words
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words, status_of
@@ -67,12 +67,32 @@ PARTS: dict[str, Part] = {
     ),
 }
 
-#: Step of the lifecycle → its key, what it is called, and what takes it.
-_Decide = Callable[..., Any]
-DECISIONS: dict[str, tuple[str, Words, _Decide]] = {
-    "approve": ("a", gettext_lazy("Approve in full"), provisioning.grant),
-    "ask": ("q", gettext_lazy("Ask a question"), sponsorship.ask),
-    "reject": ("r", gettext_lazy("Reject"), sponsorship.reject),
+
+@dataclass(frozen=True)
+class Choice:
+    """Something that can be decided: its key, what it is called, the action, and what is said afterwards."""
+
+    key: str
+    label: Words
+    take: Callable[..., object]
+    done: Words
+
+
+#: Step of the lifecycle → choice.
+DECISIONS: dict[str, Choice] = {
+    "approve": Choice(
+        "a",
+        gettext_lazy("Approve in full"),
+        provisioning.grant,
+        gettext_lazy("%(reference)s: %(amount)s credits granted. Access is being set up."),
+    ),
+    "ask": Choice(
+        "q",
+        gettext_lazy("Ask a question"),
+        sponsorship.ask,
+        gettext_lazy("%(reference)s: the applicant has your question."),
+    ),
+    "reject": Choice("r", gettext_lazy("Reject"), sponsorship.reject, gettext_lazy("%(reference)s is rejected.")),
 }
 
 
@@ -81,7 +101,7 @@ _TO_READ = frozenset(f"resource_request.{name}" for name in (*DECISIONS, "withdr
 
 class DecisionForm(forms.Form):
     decision = forms.ChoiceField(
-        choices=[(name, label) for name, (_key, label, _action) in DECISIONS.items()],
+        choices=[(name, choice.label) for name, choice in DECISIONS.items()],
         label=gettext_lazy("Decision"),
         error_messages={"required": gettext_lazy("Choose what you decide.")},
     )
@@ -107,17 +127,18 @@ def review(request: SignedInRequest) -> HttpResponse:
 def review_request(request: SignedInRequest, reference: str) -> HttpResponse:
     """One request of the queue, and the decision on it."""
     _managers_only(request.user)
-    form = DecisionForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
+    form = DecisionForm(posted(request))
+    if form.is_valid():
         sent = ResourceRequest.objects.visible_to(request.user).filter(submitted_at__isnull=False)
         resource_request = get_object_or_404(sent, reference=reference)
-        _key, label, decide = DECISIONS[form.cleaned_data["decision"]]
+        choice = DECISIONS[form.cleaned_data["decision"]]
         try:
-            decide(resource_request, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
+            choice.take(resource_request, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, _("%(reference)s: %(decision)s.") % {"reference": reference, "decision": label})
+            words = {"reference": reference, "amount": as_text(resource_request.amount)}
+            messages.success(request, str(choice.done) % words)
             return redirect("review")
     return _page(request, reference, form)
 
@@ -306,8 +327,8 @@ def _dossier(
         "options": [
             {
                 "value": step,
-                "label": DECISIONS[step][1],
-                "key": DECISIONS[step][0],
+                "label": DECISIONS[step].label,
+                "key": DECISIONS[step].key,
                 "checked": bound is not None and bound["decision"].value() == step,
             }
             for step in may

@@ -32,7 +32,8 @@ def component() -> MakeComponent:
         nonlocal made
         made += 1
         numbers = {
-            name: Decimal(value) if name in ("included", "limit", "step") else value for name, value in of_component.items()
+            name: Decimal(value) if name in ("included", "limit", "step") else value
+            for name, value in of_component.items()
         }
         return PricedComponent(
             component_id=made,

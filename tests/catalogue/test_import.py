@@ -138,7 +138,14 @@ def test_the_offerings_that_earthcode_lists_carry_their_registry_entry() -> None
         "pangeo-edc",
         "polar-tep-edc",
     }
-    assert Platform.objects.get(registry_id="deepesdl").features == ["xcube", "STAC", "Sentinel Hub", "JupyterLab", "Conda", "Git"]
+    assert Platform.objects.get(registry_id="deepesdl").features == [
+        "xcube",
+        "STAC",
+        "Sentinel Hub",
+        "JupyterLab",
+        "Conda",
+        "Git",
+    ]
 
 
 def test_the_70_ready_made_services_are_in_and_those_without_a_price_have_none() -> None:
@@ -245,7 +252,8 @@ def with_rate(**of_rate: str) -> dict[str, Any]:
 
 def the_rates() -> list[tuple[str, date, date | None]]:
     return [
-        (str(each.micro_per_unit.normalize()), each.valid.lower, each.valid.upper) for each in Rate.objects.order_by("valid")
+        (str(each.micro_per_unit.normalize()), each.valid.lower, each.valid.upper)
+        for each in Rate.objects.order_by("valid")
     ]
 
 

@@ -52,7 +52,12 @@ EXAMPLES: list[tuple[str, list[tuple[str, str, dict[str, Any]]], dict[str, Any],
     ("area once, not in every month", [("km2", "0.001", {})], {"area_km2": Decimal(5000)}, "5"),
     ("products once", [("product", "6", {})], {"products": Decimal(25)}, "150"),
     ("tiles in every month", [("tile_month", "15", {})], {"tiles": Decimal(10)}, "900"),
-    ("a subscription and what it does not hold", [("subscription_month", "30", {}), ("vcpu_hour", "0.05", {})], {}, "324"),
+    (
+        "a subscription and what it does not hold",
+        [("subscription_month", "30", {}), ("vcpu_hour", "0.05", {})],
+        {},
+        "324",
+    ),
     ("a fee once", [("one_time", "999", {"label": "Year"}), ("vcpu_hour", "0.05", {})], {}, "1143"),
     (
         "more units than the subscription holds, in whole blocks",
@@ -64,7 +69,12 @@ EXAMPLES: list[tuple[str, list[tuple[str, str, dict[str, Any]]], dict[str, Any],
         {"processing_units": Decimal(80_000)},
         "1149",
     ),
-    ("hectares by the started year, in hundreds", [("hectare_year", "1.5", {"step": 100})], {"hectares": Decimal(50)}, "150"),
+    (
+        "hectares by the started year, in hundreds",
+        [("hectare_year", "1.5", {"step": 100})],
+        {"hectares": Decimal(50)},
+        "150",
+    ),
     (
         "two started years",
         [("hectare_year", "1.5", {"step": 100})],
@@ -75,7 +85,13 @@ EXAMPLES: list[tuple[str, list[tuple[str, str, dict[str, Any]]], dict[str, Any],
     ("all months free", [("vcpu_hour", "0.05", {"free_months": 12})], {}, "0"),
     (
         "units of the platform's own, converted",
-        [("openeo_credit", "0.01", {"conversion": (("memory_gb_hour", Decimal("1.07")), ("vcpu_hour", Decimal("1.62")))})],
+        [
+            (
+                "openeo_credit",
+                "0.01",
+                {"conversion": (("memory_gb_hour", Decimal("1.07")), ("vcpu_hour", Decimal("1.62")))},
+            )
+        ],
         {},
         # 480 × 1.62 + 1920 × 1.07 = 2832 a month.
         "169.92",
@@ -86,7 +102,12 @@ EXAMPLES: list[tuple[str, list[tuple[str, str, dict[str, Any]]], dict[str, Any],
         {"openeo_credits": Decimal(1000)},
         "60",
     ),
-    ("a free tier that is large enough", [("openeo_credit", "0", {"limit": 1000})], {"openeo_credits": Decimal(1000)}, "0"),
+    (
+        "a free tier that is large enough",
+        [("openeo_credit", "0", {"limit": 1000})],
+        {"openeo_credits": Decimal(1000)},
+        "0",
+    ),
 ]
 
 

@@ -37,7 +37,9 @@ def test_a_plan_without_components_has_no_price(unpriced_plan: Plan, workload: W
 def test_before_the_first_rate_there_is_no_price(hub_plan: Plan, workload: Workload) -> None:
     answer = quote_plan(hub_plan, workload, date(2025, 12, 31))
 
-    assert answer == CannotPrice(("The price of vCPU-hours is not published.", "The price of GB-months is not published."))
+    assert answer == CannotPrice(
+        ("The price of vCPU-hours is not published.", "The price of GB-months is not published.")
+    )
 
 
 def test_a_component_that_is_no_longer_metered_costs_nothing(hub_plan: Plan, workload: Workload) -> None:

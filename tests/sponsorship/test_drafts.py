@@ -290,6 +290,61 @@ def test_each_saving_is_on_record_with_its_person_and_time(draft: ResourceReques
     assert draft.saved_at == later
 
 
+# --- once more -------------------------------------------------------------------------------------------------------
+
+
+def test_a_copy_asks_the_same_again_and_declares_nothing(
+    sent_request: ResourceRequest, ben: User, now: datetime
+) -> None:
+    draft = sponsorship.copy(sent_request, by=ben, at=now)
+
+    assert draft.status == RequestStatus.DRAFT
+    assert draft.reference != sent_request.reference
+    for field in ("title", "project", "starts_on", "science_case", "amount"):
+        assert getattr(draft, field) == getattr(sent_request, field), field
+    assert list(draft.lines.values_list("plan", "amount")) == list(sent_request.lines.values_list("plan", "amount"))
+    assert [draft.non_commercial, draft.no_provider_tie, draft.will_publish] == [False, False, False]
+
+
+def test_a_copy_has_the_prices_and_days_of_today(
+    sent_request: ResourceRequest, hub_plan: Plan, batch_plan: Plan, alice: User, now: datetime
+) -> None:
+    batch_plan.is_listed = False
+    batch_plan.save()
+
+    draft = sponsorship.copy(sent_request, by=alice, at=now + timedelta(days=60))
+
+    assert draft.lines.get().plan == hub_plan
+    assert draft.lines.get().quoted_at == now + timedelta(days=60)
+    assert draft.starts_on is None
+    assert draft.amount == credits("290.4")
+
+
+def test_only_the_projects_people_copy(
+    sent_request: ResourceRequest, stranger: User, maria: User, now: datetime, everything: Everything
+) -> None:
+    before = everything()
+
+    for other in (stranger, maria):
+        with pytest.raises(NotPermitted):
+            sponsorship.copy(sent_request, by=other, at=now)
+
+    assert everything() == before
+
+
+def test_a_draft_without_a_project_is_copied_by_its_author_only(
+    alice: User, ben: User, now: datetime, everything: Everything
+) -> None:
+    lone = sponsorship.start(title="Ice", by=alice, at=now)
+    sponsorship.copy(lone, by=alice, at=now)
+    before = everything()
+
+    with pytest.raises(NotPermitted):
+        sponsorship.copy(lone, by=ben, at=now)
+
+    assert everything() == before
+
+
 @pytest.mark.parametrize(
     ("day", "months", "end"),
     [

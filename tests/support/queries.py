@@ -43,4 +43,4 @@ def assert_queries_do_not_grow(
 
 def _in_short(queries: list[str]) -> list[str]:
     """Enough to tell them apart."""
-    return [re.sub(r"^(\W*SELECT) .{60,}? FROM ", r"\1 … FROM ", query, flags=re.S)[:300] for query in queries]
+    return [re.sub(r"^(\W*SELECT) .{60,}? FROM ", r"\1 … FROM ", query, flags=re.DOTALL)[:300] for query in queries]

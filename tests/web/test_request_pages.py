@@ -371,9 +371,9 @@ def test_a_plan_asks_only_for_what_its_price_depends_on(
 def test_a_plan_that_costs_nothing_is_not_asked_for(
     as_alice: Client, draft: ResourceRequest, batch_platform: Any, now: datetime
 ) -> None:
-    from tests.conftest import _plan
+    from tests.conftest import plan_on
 
-    free = _plan(batch_platform, "Free", {"vcpu_hour": "0"}, tier="platform", at=now)
+    free = plan_on(batch_platform, "Free", {"vcpu_hour": "0"}, tier="platform", at=now)
 
     assert soup(as_alice.get(url(draft, "edit/platforms/"))).select("#id_plan option") == []
     page = words(as_alice.get(url(draft, "edit/platforms/"), {"plan": free.pk}))
@@ -460,9 +460,9 @@ def test_numbers_that_give_no_price_are_refused_beside_their_line(
 def test_a_plan_that_stores_only_needs_no_price_for_machines(
     as_alice: Client, draft: ResourceRequest, batch_platform: Any, now: datetime
 ) -> None:
-    from tests.conftest import _plan
+    from tests.conftest import plan_on
 
-    store = _plan(batch_platform, "Store", {"gb_month": "0.01"}, tier="platform", at=now)
+    store = plan_on(batch_platform, "Store", {"gb_month": "0.01"}, tier="platform", at=now)
 
     answer = add(as_alice, draft, store, gb=1000, months=3)
 
