@@ -1,7 +1,12 @@
 """The double-entry credit ledger. It knows accounts, not projects or requests.
 
-Always holds, in the code and in the database: every posting debits one account and credits another by the same amount;
-entries and postings never change; no account with a floor goes below it; the same key moves credits once.
+Always holds, in the code and in the database: every posting debits one account and credits another by the same amount of
+one unit; entries and postings never change; no account with a floor goes below it; an account's totals are the sum of its
+postings; what open holds have left is what the held accounts hold; the same key moves credits once.
 
-``actions.post`` is where credits move; nothing else writes entries. ``actions`` is the only door to this package.
+- ``actions``: every way credits move; ``post`` is the one the others rest on. The only door for writing.
+- ``queries``: balances, statements, the trial balance.
+- ``chart``: which accounts a call, an award and a provider have. ``kinds``: the kinds of accounts and entries.
+- ``sql``: the functions that write the books, and the guards that refuse everybody else; ``posting.sql`` first.
+- ``verify`` (``manage.py verify_ledger``): re-derives every balance and every rule.
 """

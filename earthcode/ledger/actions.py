@@ -32,8 +32,12 @@ from django.db import DatabaseError, connection, transaction
 from earthcode.audit.actors import Actor
 from earthcode.ledger import chart
 from earthcode.ledger.chart import AwardAccounts, CallAccounts, ProviderAccounts
-from earthcode.ledger.kinds import PLAIN, AccountKind, EntryKind, Unit
-from earthcode.ledger.models import Account, Entry, Hold
+from earthcode.ledger.kinds import PLAIN, Unit
+from earthcode.ledger.kinds import AccountKind as AccountKind
+from earthcode.ledger.kinds import EntryKind as EntryKind
+from earthcode.ledger.models import Account as Account
+from earthcode.ledger.models import Entry
+from earthcode.ledger.models import Hold as Hold
 from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.money import as_text
 

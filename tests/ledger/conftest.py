@@ -87,21 +87,14 @@ def books(db: None) -> Books:
     return Books().open()
 
 
-@pytest.fixture(scope="module")
-def committed_books(django_db_setup: None, django_db_blocker: Any) -> Iterator[Books]:
-    """Books that other connections see. They stay for the tests of the module and are then taken away."""
-    with django_db_blocker.unblock():
-        yield Books().open()
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in%'"
-            )
-            assert cursor.fetchone() == (0,), "a test left a transaction open"
-            cursor.execute("BEGIN")
-            cursor.execute("SET LOCAL session_replication_role = replica")
-            cursor.execute(f"TRUNCATE {', '.join(TABLES)}")
-            cursor.execute("COMMIT")
-        connection.close()
+#: For tests with ``committed_books``: only our own tables are emptied afterwards, which is quick.
+committing = pytest.mark.django_db(transaction=True, available_apps=["earthcode.ledger"])
+
+
+@pytest.fixture
+def committed_books(transactional_db: None) -> Books:
+    """Books that other connections see."""
+    return Books().open()
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from earthcode.ledger import actions as ledger
 from earthcode.ledger.models import Account, Checkpoint, Entry, Hold, Posting, ReadOnlyBooksError
 from earthcode.lib.money import credits
 
-from .conftest import TABLES, Books, everything, new_key, plain_connection
+from .conftest import TABLES, Books, committing, everything, new_key, plain_connection
 
 # --- through the ORM -------------------------------------------------------------------------------------------------
 
@@ -67,8 +67,8 @@ def test_the_database_refuses_what_slips_past_our_models(
     with pytest.raises(DatabaseError, match="is refused"), transaction.atomic():
         models.QuerySet(model).update(**change)
     with pytest.raises((DatabaseError, ReadOnlyBooksError)), transaction.atomic():
-        models.QuerySet(model)._raw_delete("default")  # type: ignore[arg-type,attr-defined]  # without collecting rows
-    row = models.QuerySet(model).first()
+        models.QuerySet(model)._raw_delete("default")  # without collecting rows
+    row: models.Model | None = models.QuerySet(model).first()
     assert row is not None
     for name, value in change.items():
         setattr(row, name, value)
@@ -111,7 +111,7 @@ def test_the_database_refuses_rows_that_our_models_did_not_make(used_books: Book
 # --- by raw SQL ------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def used(committed_books: Books) -> Books:
     """Books with a hold that was captured from, a reversed award, and a checkpoint."""
     books = committed_books
@@ -302,22 +302,28 @@ ATTEMPTS = {
 }
 
 
+def run(plain: psycopg.Connection[Any], attempt: str) -> None:
+    if not attempt.startswith("COPY"):
+        plain.execute(attempt)
+        return
+    with plain.cursor().copy(attempt) as copy:
+        copy.write_row([10**9, 1, 1, 1, 2, 5])
+
+
+@committing
 @pytest.mark.parametrize("attempt", ATTEMPTS.values(), ids=ATTEMPTS.keys())
 def test_raw_sql_breaks_no_rule(used: Books, plain: psycopg.Connection[Any], attempt: str) -> None:
     before = everything()
 
     with pytest.raises(psycopg.Error) as refusal:
-        if attempt.startswith("COPY"):
-            with plain.cursor().copy(attempt) as copy:
-                copy.write_row([10**9, 1, 1, 1, 2, 5])
-        else:
-            plain.execute(attempt)
+        run(plain, attempt)
 
     state = refusal.value.sqlstate or ""
     assert state.startswith(("LG", "23")), f"not a rule but a mistake in the attempt: {refusal.value}"
     assert everything() == before
 
 
+@committing
 def test_a_draft_that_keeps_the_rules_is_an_entry_like_any_other(used: Books, plain: psycopg.Connection[Any]) -> None:
     """The proof that the attempts above fail for the rule they break, not for their form."""
     before = used.balances()
@@ -338,6 +344,7 @@ def test_a_draft_that_keeps_the_rules_is_an_entry_like_any_other(used: Books, pl
     }
 
 
+@committing
 def test_a_raw_account_is_empty_and_what_its_kind_says(used: Books, plain: psycopg.Connection[Any]) -> None:
     row = plain.execute(
         """
@@ -351,6 +358,7 @@ def test_a_raw_account_is_empty_and_what_its_kind_says(used: Books, plain: psyco
     assert row == ("liability", True, False, False, 0, 0, 0, 0)
 
 
+@committing
 def test_anybody_who_may_update_an_account_may_close_it(used: Books, plain: psycopg.Connection[Any]) -> None:
     code = used.provider.invoiced
 
@@ -358,6 +366,7 @@ def test_anybody_who_may_update_an_account_may_close_it(used: Books, plain: psyc
     assert plain.execute("UPDATE ledger_account SET closed = false WHERE code = %s", [code]).rowcount == 1
 
 
+@committing
 def test_tables_of_the_same_names_elsewhere_do_not_mislead_the_functions(
     used: Books, plain: psycopg.Connection[Any]
 ) -> None:
@@ -392,6 +401,7 @@ def site(plain: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
         plain.execute(f"DROP ROLE {role}")
 
 
+@committing
 def test_a_site_moves_credits_through_the_functions(used: Books, site: psycopg.Connection[Any]) -> None:
     before = used.balances()
 
@@ -445,6 +455,7 @@ def test_a_site_moves_credits_through_the_functions(used: Books, site: psycopg.C
         """,
     ],
 )
+@committing
 def test_a_site_has_no_rights_on_the_tables(used: Books, site: psycopg.Connection[Any], attempt: str) -> None:
     before = everything()
 
@@ -454,6 +465,7 @@ def test_a_site_has_no_rights_on_the_tables(used: Books, site: psycopg.Connectio
     assert everything() == before
 
 
+@committing
 def test_somebody_else_on_the_server_has_no_rights_at_all(used: Books, plain: psycopg.Connection[Any]) -> None:
     role = f"nobody_{uuid.uuid4().hex}"
     plain.execute(f"CREATE ROLE {role}")

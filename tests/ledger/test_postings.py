@@ -9,7 +9,7 @@ from earthcode.audit.actors import CLOCK
 from earthcode.ledger import actions as ledger
 from earthcode.ledger import queries
 from earthcode.ledger.actions import EntryKind, Line
-from earthcode.ledger.kinds import AccountKind
+from earthcode.ledger.kinds import PLAIN, AccountKind
 from earthcode.ledger.models import Account, Entry, Posting
 from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.money import credits
@@ -297,7 +297,7 @@ def test_held_credits_are_not_moved_by_a_plain_entry(books: Books) -> None:
 
 
 def test_a_plain_entry_cannot_claim_to_be_a_hold_or_a_reversal(books: Books) -> None:
-    for kind in set(EntryKind) - ledger.PLAIN:
+    for kind in set(EntryKind) - PLAIN:
         with pytest.raises(ValueError, match="action of their own"):
             ledger.post(kind, [Line(books.call.available, books.award.available, 1)], **books.terms)
 

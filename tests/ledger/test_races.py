@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -13,12 +14,13 @@ from django.db import connection
 from earthcode.audit.actors import CLOCK
 from earthcode.ledger import actions as ledger
 from earthcode.ledger import queries, verify
-from earthcode.ledger.actions import EntryKind, Line, Posted
-from earthcode.ledger.kinds import AccountKind
+from earthcode.ledger.actions import AccountKind, EntryKind, Hold, Line, Posted
 from earthcode.lib.errors import Refused
 from earthcode.lib.money import credits
 
-from .conftest import BY, Books, new_key
+from .conftest import BY, Books, committing, new_key
+
+pytestmark = committing
 
 
 def at_once(*actions: Callable[[], Any]) -> list[Any]:
@@ -65,7 +67,7 @@ def test_one_hold_is_captured_once(committed_books: Books, rounds: int) -> None:
     for _ in range(rounds):
         hold = books.hold(1)
 
-        def capture(hold: ledger.Hold = hold) -> Posted:
+        def capture(hold: Hold = hold) -> Posted:
             return ledger.capture(hold, credits(1), **books.terms)
 
         results = at_once(capture, capture)
@@ -142,7 +144,7 @@ def test_the_last_credit_goes_to_one_of_sixteen(committed_books: Books, rounds: 
     for _ in range(max(rounds // 6, 1)):
         ledger.post(EntryKind.AWARD, [Line(books.call.available, wallet.available, 1)], **books.terms)
 
-        def take() -> ledger.Hold:
+        def take() -> Hold:
             return ledger.hold(
                 wallet=wallet.available,
                 held=wallet.held,
@@ -154,7 +156,7 @@ def test_the_last_credit_goes_to_one_of_sixteen(committed_books: Books, rounds: 
 
         results = at_once(*[take] * 16)
 
-        assert Counter(type(result) for result in results) == {ledger.Hold: 1, ledger.InsufficientCredits: 15}
+        assert Counter(type(result) for result in results) == {Hold: 1, ledger.InsufficientCredits: 15}
     assert_every_rule_holds()
 
 
@@ -199,7 +201,7 @@ def test_several_clocks_expire_each_hold_once(committed_books: Books) -> None:
     due = books.now + timedelta(seconds=1)
     holds = [books.hold(1, expires_at=due).pk for _ in range(12)]
 
-    expired = at_once(*[lambda: ledger.expire(before=due, by=CLOCK)] * 4)
+    expired = at_once(*[partial(ledger.expire, before=due, by=CLOCK)] * 4)
 
     assert sorted(hold for one in expired for hold in one) == holds
     assert books.balances()["available"] == before
@@ -213,10 +215,10 @@ def test_a_capture_and_an_expiry_leave_one_of_them(committed_books: Books) -> No
         due = books.now + timedelta(seconds=1)
         hold = books.hold(1, expires_at=due)
 
-        def capture(hold: ledger.Hold = hold) -> Posted:
+        def capture(hold: Hold = hold) -> Posted:
             return ledger.capture(hold, credits(1), **books.terms)
 
-        captured, expired = at_once(capture, lambda: ledger.expire(before=due, by=CLOCK))
+        captured, expired = at_once(capture, partial(ledger.expire, before=due, by=CLOCK))
 
         hold = ledger.get_hold(hold)
         assert (hold.captured, hold.released) in {(credits(1), 0), (0, credits(1))}
@@ -227,7 +229,7 @@ def test_a_capture_and_an_expiry_leave_one_of_them(committed_books: Books) -> No
 def test_opening_an_account_at_once_opens_one(committed_books: Books) -> None:
     code = f"raced:{new_key()}"
 
-    accounts = at_once(*[lambda: ledger.open_account(code, AccountKind.AVAILABLE)] * 8)
+    accounts = at_once(*[partial(ledger.open_account, code, AccountKind.AVAILABLE)] * 8)
 
     assert len({account.pk for account in accounts}) == 1
 
@@ -248,7 +250,7 @@ def test_transfers_in_every_direction_do_not_deadlock(committed_books: Books) ->
             done += 1
         return done
 
-    done = at_once(*[lambda seed=seed: shuffle(seed) for seed in range(6)])
+    done = at_once(*[partial(shuffle, seed) for seed in range(6)])
 
     assert all(done)
     assert sum(queries.balances(wallets).values()) == 4_000
@@ -256,4 +258,5 @@ def test_transfers_in_every_direction_do_not_deadlock(committed_books: Books) ->
 
 
 def _random_lines(dice: random.Random, wallets: Sequence[str]) -> list[Line]:
-    return [Line(*dice.sample(wallets, 2), dice.randint(1, 40)) for _ in range(dice.randint(1, 4))]
+    pairs = [dice.sample(wallets, 2) for _ in range(dice.randint(1, 4))]
+    return [Line(debit, credit, dice.randint(1, 40)) for debit, credit in pairs]

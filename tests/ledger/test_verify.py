@@ -13,7 +13,7 @@ from earthcode.ledger import verify
 from earthcode.ledger.models import Account, Entry, Hold
 from earthcode.lib.money import credits
 
-from .conftest import Books
+from .conftest import Books, committing
 
 
 @pytest.fixture
@@ -236,6 +236,7 @@ def test_a_rule_names_a_bounded_number_of_rows(books: Books) -> None:
     assert finding.more
 
 
+@committing
 def test_deferred_accounts_are_verified_over_their_checkpoints(committed_books: Books) -> None:
     books = committed_books
     ledger.capture(books.hold(3), credits(3), **books.terms)

@@ -2,7 +2,7 @@
 -- these and no others.
 --
 -- pg_trigger_depth() is 0 for a statement that a client or a function sends, and above 0 for what ledger_write and
--- ledger_write_checkpoint do, because those are triggers. The conditions cost nothing measurable.
+-- ledger_write_checkpoint do, because those are triggers. Asking costs a posting about a twentieth of its CPU time.
 
 CREATE FUNCTION ledger_refuse() RETURNS trigger
 LANGUAGE plpgsql AS $$
