@@ -46,7 +46,10 @@ def _as_unprivileged(folder: Path) -> list[str]:
     reachable = all(
         part.stat().st_mode & 0o001 for place in (folder, _programs()) for part in (place, *place.resolve().parents)
     )
-    return command if reachable else [*command, "--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+    if reachable:
+        return command
+    # The last one: access(2), by which the programs look for each other, would otherwise leave the capability out.
+    return [*command, "--inh-caps=+dac_override", "--ambient-caps=+dac_override", "--securebits=+no_setuid_fixup"]
 
 
 def _is_dead(pid: int) -> bool:

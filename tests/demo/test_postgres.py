@@ -1,6 +1,7 @@
 """The embedded PostgreSQL server, killed and started again. These tests start servers of their own, with durability on."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import psutil
 import psycopg
 import pytest
 
+from earthcode.demo import postgres
 from earthcode.demo.config import BASE_DIR, free_ports
 from earthcode.demo.postgres import PostgresError, Server
 
@@ -113,3 +115,20 @@ def test_creating_a_database_twice_keeps_what_is_in_it(server: Server) -> None:
     server.create_database()
 
     assert notes(server) == ["kept"]
+
+
+def test_it_runs_where_only_its_owner_may_look(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clone in somebody's private folder: run as root, neither data nor programs are open to ``nobody``."""
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+    programs = private / "pginstall"
+    shutil.copytree(postgres._programs().parent, programs, symlinks=True)
+    monkeypatch.setattr(postgres, "_programs", lambda: programs / "bin")
+    server = Server(private / "postgres", free_ports(1)[0])
+
+    server.start()
+    try:
+        write(server, "private")
+        assert notes(server) == ["private"]
+    finally:
+        server.stop()
