@@ -62,6 +62,7 @@ urlpatterns += [
     path("projects/", projects.project_list, name="projects"),
     path("projects/new/", projects.project_new, name="project_new"),
     path("projects/<slug:slug>/", projects.project_page, name="project"),
+    path("projects/<slug:slug>/edit/", projects.project_edit, name="project_edit"),
     path("projects/<slug:slug>/members/add/", projects.project_add_member, name="project_add_member"),
     path("projects/<slug:slug>/members/remove/", projects.project_remove_member, name="project_remove_member"),
     path("requests/", requests.request_list, name="requests"),

@@ -43,6 +43,26 @@ def create_project(
 
 
 @transaction.atomic
+def change_project(project: Project, *, title: str, summary: str, by: User, at: datetime) -> None:
+    """Give the project another title and summary; its address stays. What is the same already changes nothing."""
+    title, summary = title.strip(), summary.strip()
+    if not by.may(Permission.PROJECT_MANAGE, project):
+        raise NotPermitted("Only the principal investigator changes what the project is called.")
+    if not title:
+        raise InvalidInput("Give the project a title.", field="title")
+    # The trail keeps what was there before, so nobody may change it in between.
+    before = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
+    changes: dict[str, str] = {}
+    for name, value in (("title", title), ("summary", summary)):
+        if (old := getattr(before, name)) != value:
+            changes |= {name: value, f"{name}_before": old}
+    project.title, project.summary = title, summary
+    if changes:
+        project.save(update_fields=["title", "summary"])
+        audit.record("project.change", by=by, about=project, at=at, data=changes)
+
+
+@transaction.atomic
 def add_member(project: Project, *, user: User, by: User, at: datetime) -> Membership:
     """Add a person to the project; adding a member again changes nothing."""
     _require_management(project, by)

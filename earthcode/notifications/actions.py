@@ -55,15 +55,16 @@ def send(*, key: str, to: Recipient, subject: str, body: str, link: str = "", at
     return message
 
 
-@transaction.atomic
-def mark_read(*, recipient: UUID, at: datetime, message: int | None = None) -> int:
-    """Mark one message (by primary key) or all of them as read; returns how many were unread.
+def mark_read(*, recipient: UUID, at: datetime, message: int | None = None, link: str | None = None) -> int:
+    """Mark one message (by primary key), those with this link, or all of them as read; returns how many were unread.
 
-    Somebody else's message is as good as none.
+    Somebody else's message is as good as none. It is one statement, and so a transaction of its own.
     """
     unread = Message.objects.filter(recipient=recipient, read_at=None)
     if message is not None:
         unread = unread.filter(pk=message)
+    if link is not None:
+        unread = unread.filter(link=link)
     return unread.update(read_at=at)
 
 

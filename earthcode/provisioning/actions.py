@@ -17,6 +17,7 @@ from earthcode.ledger import actions as ledger
 from earthcode.lib.errors import InvalidInput, NotPermitted
 from earthcode.lib.wake import wake_after_commit
 from earthcode.lifecycle import WrongState
+from earthcode.provisioning import messages
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationKind, OperationStatus
 from earthcode.sponsorship import actions as sponsorship
@@ -95,6 +96,7 @@ def place(award: Award, line: RequestLine, *, by: User, at: datetime) -> Allocat
         data={"platform": platform.slug, "plan": str(line.plan), "amount": line.amount, "award": award.reference},
     )
     _queue(allocation, OperationKind.PROVISION, at=at)
+    messages.placed(allocation, at=at)
     return allocation
 
 

@@ -3,11 +3,34 @@
 from collections.abc import Iterable
 from datetime import datetime
 
+from django.db.models import QuerySet
+
 from earthcode.identity.models import User
 from earthcode.identity.roles import ProjectRole, Role
+from earthcode.lib.money import as_text
 from earthcode.notifications import actions as notifications
 from earthcode.notifications.actions import Recipient
 from earthcode.provisioning.models import Allocation, Operation, OperationKind
+
+
+def placed(allocation: Allocation, *, at: datetime) -> None:
+    """To the provider's administrators: somebody comes to their platform.
+
+    They see the order and its people, not what was asked and decided before it.
+    """
+    project = allocation.award.project
+    leader = _principal_investigator(allocation).select_related("organisation").first()
+    home = leader.organisation if leader else None
+    who = f"{project} ({home})" if home else str(project)
+    _send(
+        _administrators(allocation),
+        allocation,
+        key="placed",
+        subject=f"New order for {allocation.plan.offering}",
+        body=f"{allocation.plan}, for {who}: {as_text(allocation.amount)} credits "
+        f"until {allocation.ends_on:%-d %B %Y}. Access is being set up; you need not do anything.",
+        at=at,
+    )
 
 
 def ready(allocation: Allocation, *, at: datetime) -> None:
@@ -16,8 +39,8 @@ def ready(allocation: Allocation, *, at: datetime) -> None:
         _project_people(allocation),
         allocation,
         key="ready",
-        subject=f"{allocation.platform} is ready for you",
-        body=f"Access to {allocation.plan} is set up until {allocation.ends_on:%-d %B %Y}. "
+        subject=f"{allocation.plan.offering} is ready for you",
+        body=f"Access to {allocation.plan}, on {allocation.platform}, is set up until {allocation.ends_on:%-d %B %Y}. "
         "Open the platform from the page of your allocation and sign in as you do here.",
         at=at,
     )
@@ -35,7 +58,7 @@ def failed(operation: Operation, *, at: datetime) -> None:
         _principal_investigator(allocation),
         allocation,
         key=f"failed:{operation.key}:{operation.retries}",
-        subject=f"{what} on {allocation.platform}",
+        subject=f"{what} for {allocation.plan.offering}",
         body=f"{operation.error} Those who can look into it were told, and can try again.",
         at=at,
     )
@@ -43,7 +66,7 @@ def failed(operation: Operation, *, at: datetime) -> None:
         _those_who_can_retry(allocation),
         allocation,
         key=f"failed:{operation.key}:{operation.retries}",
-        subject=f"{what} on {allocation.platform}",
+        subject=f"{what} for {allocation.plan.offering}",
         body=f"{operation.error} Please look into it, and try again from the page of the allocation.",
         at=at,
     )
@@ -56,7 +79,7 @@ def delayed(operation: Operation, *, at: datetime) -> None:
         _those_who_can_retry(allocation),
         allocation,
         key=f"delayed:{operation.key}:{operation.retries}",
-        subject=f"{operation.get_kind_display()}: still not done on {allocation.platform}",
+        subject=f"{operation.get_kind_display()}: still not done for {allocation.plan.offering}",
         body=f"{operation.error} It was tried {operation.attempts} times, and we go on trying.",
         at=at,
     )
@@ -68,7 +91,7 @@ def ended(allocation: Allocation, *, at: datetime) -> None:
         _project_people(allocation),
         allocation,
         key="ended",
-        subject=f"Access to {allocation.platform} has ended",
+        subject=f"Access to {allocation.plan.offering} has ended",
         body=f"{allocation.plan}: {allocation.end_reason} What was not used is back with your award.",
         at=at,
     )
@@ -78,7 +101,7 @@ def _project_people(allocation: Allocation) -> Iterable[User]:
     return User.objects.filter(memberships__project=allocation.award.project, is_active=True)
 
 
-def _principal_investigator(allocation: Allocation) -> Iterable[User]:
+def _principal_investigator(allocation: Allocation) -> QuerySet[User]:
     return User.objects.filter(
         memberships__project=allocation.award.project, memberships__role=ProjectRole.PI, is_active=True
     )
@@ -86,11 +109,15 @@ def _principal_investigator(allocation: Allocation) -> Iterable[User]:
 
 def _those_who_can_retry(allocation: Allocation) -> Iterable[User]:
     """The provider's administrators or, where it has none here, the ESA managers."""
-    active = User.objects.filter(is_active=True)
-    administrators = active.filter(
-        role_grants__role=Role.PROVIDER_ADMINISTRATOR, role_grants__organisation=allocation.platform.provider
+    return _administrators(allocation) or User.objects.filter(is_active=True, role_grants__role=Role.ESA_MANAGER)
+
+
+def _administrators(allocation: Allocation) -> QuerySet[User]:
+    return User.objects.filter(
+        is_active=True,
+        role_grants__role=Role.PROVIDER_ADMINISTRATOR,
+        role_grants__organisation=allocation.platform.provider,
     )
-    return administrators or active.filter(role_grants__role=Role.ESA_MANAGER)
 
 
 def _send(people: Iterable[User], allocation: Allocation, *, key: str, subject: str, body: str, at: datetime) -> None:

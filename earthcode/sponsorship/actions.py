@@ -57,6 +57,12 @@ class Incomplete(Refused):
         self.missing = missing
 
 
+class CaseTooLong(Refused):
+    """The science case has more words than the call reads."""
+
+    code = "case_too_long"
+
+
 class NoOpenCall(Refused):
     """No call takes requests on this day."""
 
@@ -205,6 +211,8 @@ def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer:
     call = checks.call_for(resource_request, on=at.date())
     if call is None:
         raise NoOpenCall("No call takes requests at the moment.")
+    if too_long := checks.too_long_for(resource_request, call):
+        raise CaseTooLong(too_long.sentence, field=too_long.task)
     if resource_request.starts_on is not None and resource_request.starts_on < at.date():
         raise InvalidInput("The start has passed since you filled it in; choose a new one.", field="period")
     amount = sum(line.amount for line in resource_request.lines.all())
@@ -313,6 +321,8 @@ def _decide(
     resource_request: ResourceRequest, kind: DecisionKind, reason: str, *, amount: int = 0, by: User, at: datetime
 ) -> Decision:
     reason = reason.strip()
+    if not reason and kind == DecisionKind.ASK:
+        raise InvalidInput("Write the question: the applicant reads it.", field="reason")
     if not reason:
         raise InvalidInput("Give a reason: the applicant reads it.", field="reason")
     return Decision.objects.create(

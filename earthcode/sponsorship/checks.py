@@ -22,6 +22,8 @@ class Missing:
 
     task: str
     sentence: str
+    #: The one answer of the task that mends it, where the task asks for several.
+    field: str = ""
 
 
 @dataclass(frozen=True)
@@ -45,10 +47,19 @@ def missing_from(resource_request: ResourceRequest) -> list[Missing]:
     if not resource_request.science_case.strip():
         found.append(Missing("case", "Write the science case."))
     if not resource_request.non_commercial:
-        found.append(Missing("check", "Confirm that the work earns no revenue."))
+        found.append(Missing("check", "Confirm that the work earns no revenue.", field="non_commercial"))
     if not resource_request.no_provider_tie:
-        found.append(Missing("check", "Confirm that nobody in the project is tied to a provider it asks for."))
+        sentence = "Confirm that nobody in the project is tied to a provider it asks for."
+        found.append(Missing("check", sentence, field="no_provider_tie"))
     return found
+
+
+def too_long_for(resource_request: ResourceRequest, call: Call) -> Missing | None:
+    """What has to be shortened before the request can be sent to this call: nobody can approve what is not read."""
+    words = len(resource_request.science_case.split())
+    if words <= call.case_words_max:
+        return None
+    return Missing("case", f"Shorten the science case: it has {words} words, and {call} reads {call.case_words_max}.")
 
 
 def call_for(resource_request: ResourceRequest, *, on: date) -> Call | None:

@@ -14,10 +14,13 @@ from earthcode.sponsorship.models import Decision, ResourceRequest
 
 
 def sent(resource_request: ResourceRequest, *, at: datetime) -> None:
-    """To the managers, and to the Technical Officer where their endorsement is wanted."""
+    """To the managers, and to the Technical Officer where their endorsement is wanted.
+
+    A manager who sent it knows of it, and may not decide on it.
+    """
     managers = User.objects.filter(role_grants__role=Role.ESA_MANAGER, is_active=True)
     _send(
-        managers,
+        [manager for manager in managers if manager != resource_request.submitted_by],
         resource_request,
         key=f"sent:{at.isoformat()}",
         subject=f"New request for {as_text(resource_request.amount)} credits",

@@ -67,10 +67,10 @@ def _accounts_of(call_slug: str, provider_slugs: Iterable[str]) -> list[str]:
     return [of_call.commitment, of_call.available, *earned]
 
 
-def with_platforms(requests: QuerySet[ResourceRequest]) -> QuerySet[ResourceRequest, Any]:
-    """Each request with ``platform_names``, in the order of its lines."""
+def with_offerings(requests: QuerySet[ResourceRequest]) -> QuerySet[ResourceRequest, Any]:
+    """Each request with ``offering_names``: what it asks for, in the order of its lines."""
     lines = RequestLine.objects.filter(resource_request=OuterRef("pk")).order_by("pk")
-    return requests.annotate(platform_names=ArraySubquery(lines.values("plan__offering__platform__name")))
+    return requests.annotate(offering_names=ArraySubquery(lines.values("plan__offering__name")))
 
 
 def lines_in_full() -> "Prefetch[str, QuerySet[RequestLine], str]":

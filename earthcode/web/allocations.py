@@ -19,6 +19,7 @@ from django.db.models import Case, Count, Exists, Model, OuterRef, Q, QuerySet, 
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -39,8 +40,10 @@ from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationStatus
 from earthcode.provisioning.queries import allocations_visible_to, open_steps
+from earthcode.web.context import Audience, Link, chrome_of
 from earthcode.web.history import TOLD, Told, told
 from earthcode.web.lists import paginate
+from earthcode.web.notifications import page_opened
 from earthcode.web.posting import add_refusal, posted
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
@@ -63,14 +66,16 @@ class AllocationRow:
     days_left: int | None
     #: Why the last work on the platform failed; empty where it did not.
     problem: str
+    #: Who leads the project, in the list of those who provide the platform.
+    leader: User | None = None
 
     @property
     def ends(self) -> str:
         return words_for_end(self.allocation.ends_on, self.days_left)
 
 
-def rows_of(allocations: Sequence[Allocation], *, today: date) -> list[AllocationRow]:
-    """The allocations with their credits and problems, in two queries however many they are."""
+def rows_of(allocations: Sequence[Allocation], *, today: date, with_leaders: bool = False) -> list[AllocationRow]:
+    """The allocations with their credits and problems, in two queries however many they are; a third finds the leaders."""
     if not allocations:
         return []
     holds = books.holds(allocation.hold_id for allocation in allocations)
@@ -78,6 +83,7 @@ def rows_of(allocations: Sequence[Allocation], *, today: date) -> list[Allocatio
         operation.allocation_id: operation.error
         for operation in failed_operations().filter(allocation__in=[allocation.pk for allocation in allocations])
     }
+    leaders = _leaders(allocations) if with_leaders else {}
     return [
         AllocationRow(
             allocation=allocation,
@@ -85,9 +91,17 @@ def rows_of(allocations: Sequence[Allocation], *, today: date) -> list[Allocatio
             used=holds[allocation.hold_id].captured - holds[allocation.hold_id].refunded,
             days_left=days_left(allocation, today=today),
             problem=problems.get(allocation.pk, ""),
+            leader=leaders.get(allocation.award.project_id),
         )
         for allocation in allocations
     ]
+
+
+def _leaders(allocations: Sequence[Allocation]) -> dict[int, User]:
+    """The principal investigator of each project."""
+    projects = {allocation.award.project_id for allocation in allocations}
+    found = Membership.objects.filter(project__in=projects, role=ProjectRole.PI).select_related("user__organisation")
+    return {each.project_id: each.user for each in found}
 
 
 def failed_operations() -> QuerySet[Operation]:
@@ -178,7 +192,7 @@ def _list(request: SignedInRequest, visible: QuerySet[Allocation], *, orders: bo
             if name != "problem" or counts[name] or name == chosen
         ],
         "page": page,
-        "rows": rows_of(page.rows, today=timezone.localdate()),
+        "rows": rows_of(page.rows, today=timezone.localdate(), with_leaders=orders),
         "any": counts["all"] > 0,
     }
     return TemplateResponse(request, "allocations/list.html", context)
@@ -212,6 +226,7 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         if seen.partition(":")[0] != found.status:
             return HttpResponseClientRefresh()
         return TemplateResponse(request, "allocations/_set_up.html", {"allocation": found, "set_up": set_up})
+    page_opened(request)
     # The provider knows the order, not what was asked and decided before it.
     may_see_request = request.user.may(Permission.REQUEST_VIEW, found)
     quote = Quote.from_json(found.line.quote)
@@ -219,6 +234,7 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
     steps = open_steps(found, by=request.user, latest=operations[0] if operations else None)
     context = {
         "allocation": found,
+        "list_crumb": _list_crumb(request, found),
         "offering": found.plan.offering,
         "resource_request": found.line.resource_request,
         "may_see_request": may_see_request,
@@ -239,6 +255,15 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         "may_read_audit_trail": request.user.may(Permission.AUDIT_VIEW),
     }
     return TemplateResponse(request, "allocations/allocation.html", context)
+
+
+def _list_crumb(request: SignedInRequest, allocation: Allocation) -> Link:
+    """The list that the reader came from: for who runs the platform and looks at the site as its provider, the orders."""
+    audience = chrome_of(request).audience
+    runs = request.user.grants.providers_with(Permission.ALLOCATION_VIEW)
+    if audience and audience.value is Audience.PROVIDER and allocation.platform.provider_id in runs:
+        return Link(_("Orders"), reverse("orders"))
+    return Link(_("Allocations"), reverse("allocations"))
 
 
 def _seen_by(user: User, reference: str) -> Allocation:
@@ -331,10 +356,9 @@ def _figures(allocation: Allocation, movements: Sequence[books.Movement], *, tod
     left, used = (movements[0].remaining, movements[0].used) if movements else (0, 0)
     returned = allocation.amount - left - used
     last_usage = next((each.effective_at for each in movements if each.target == AccountKind.ACCRUED), None)
-    days = days_left(allocation, today=today)
-    over = allocation.status == AllocationStatus.CLOSED
+    over = allocation.status in (AllocationStatus.ENDING, AllocationStatus.CLOSED)
     left_note = _("of %(credits)s set aside") % {"credits": as_text(allocation.amount)}
-    if over and returned > 0:
+    if allocation.status == AllocationStatus.CLOSED and returned > 0:
         left_note = _("%(credits)s went back to the award") % {"credits": as_text(returned)}
     figures: list[dict[str, object]] = [
         {"label": _("Credits left"), "value": as_text(left), "note": left_note, "main": True},
@@ -347,19 +371,53 @@ def _figures(allocation: Allocation, movements: Sequence[books.Movement], *, tod
                 else _("no usage reported")
             ),
         },
+    ]
+    return figures + (_dates_when_over(allocation) if over else _dates_ahead(allocation, today=today))
+
+
+def _dates_ahead(allocation: Allocation, *, today: date) -> list[dict[str, object]]:
+    days = (allocation.ends_on - today).days
+    return [
         {
             "label": _("Starts"),
             "value": date_format(allocation.starts_on),
-            "note": _("access is there before") if allocation.starts_on > today and days is not None else "",
+            "note": _("access is there before") if allocation.starts_on > today else "",
         },
         {
-            "label": _("Ended") if over else _("Ends"),
-            "value": date_format(timezone.localtime(allocation.status_since).date() if over else allocation.ends_on),
-            "note": "" if days is None else words_for_end(allocation.ends_on, days),
-            "tone": "warn" if days is not None and days <= 14 else "",
+            "label": _("Ends"),
+            "value": date_format(allocation.ends_on),
+            "note": words_for_end(allocation.ends_on, days),
+            "tone": "warn" if days <= 14 else "",
         },
     ]
-    return figures
+
+
+def _dates_when_over(allocation: Allocation) -> list[dict[str, object]]:
+    """When it came and went. It may have ended before its period began, because access is set up at once."""
+    placed_on = timezone.localtime(allocation.created_at).date()
+    ended_on = timezone.localtime(allocation.status_since).date()
+    start, end = date_format(allocation.starts_on), date_format(allocation.ends_on)
+    closed = allocation.status == AllocationStatus.CLOSED
+    return [
+        {
+            "label": _("Placed"),
+            "value": date_format(placed_on),
+            "note": (
+                _("was to start on %(day)s") % {"day": start}
+                if allocation.starts_on > ended_on
+                else _("its period began on %(day)s") % {"day": start}
+            ),
+        },
+        {
+            "label": _("Ended") if closed else _("Ending since"),
+            "value": date_format(ended_on),
+            "note": (
+                _("would have run until %(day)s") % {"day": end}
+                if allocation.ends_on > ended_on
+                else _("its last day was %(day)s") % {"day": end}
+            ),
+        },
+    ]
 
 
 def _bought(line: QuoteLine) -> dict[str, object]:
@@ -500,7 +558,13 @@ def end(request: SignedInRequest, reference: str) -> HttpResponse:
             messages.success(request, _("The allocation is being ended. Access is taken away on the platform."))
             return redirect(found)
     left = books.holds([found.hold_id])[found.hold_id].remaining
-    context = {"allocation": found, "form": form, "left": left, "offering": found.plan.offering}
+    context = {
+        "allocation": found,
+        "list_crumb": _list_crumb(request, found),
+        "form": form,
+        "left": left,
+        "offering": found.plan.offering,
+    }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.errors else HTTPStatus.OK
     return TemplateResponse(request, "allocations/end.html", context, status=status)
 

@@ -17,12 +17,13 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_safe
 
 from earthcode.audit.models import Event, Link
-from earthcode.identity.roles import Permission
+from earthcode.identity.roles import Permission, Role
 from earthcode.provisioning.models import Allocation, Operation
 from earthcode.sponsorship.models import Award, ResourceRequest
+from earthcode.web.history import words_for
 from earthcode.web.signed_in import SignedInRequest
 
-PER_PAGE = 50
+PER_PAGE = 25
 
 
 class AuditFilter(forms.Form):
@@ -44,6 +45,8 @@ class EventRow:
     """An event as the page shows it."""
 
     event: Event
+    #: What happened, in words; empty where there is only the event's own name.
+    words: str
     url: str
     facts: Sequence[tuple[str, str]]
     #: Where the event stands in the chain, and the start of its hash; None until its transaction has committed.
@@ -77,6 +80,7 @@ def trail(request: SignedInRequest) -> HttpResponse:
         "rows": _rows(shown),
         "older_url": _url(request, before=shown[-1].pk) if len(found) > PER_PAGE else "",
         "newest_url": _url(request, before=None) if before else "",
+        "is_auditor": request.user.has_role(Role.AUDITOR),
         "filtered": form.is_valid() and any(form.cleaned_data.values()),
     }
     return TemplateResponse(request, "audit/trail.html", context)
@@ -126,7 +130,13 @@ def _rows(events: Sequence[Event]) -> list[EventRow]:
     """Each event with its place in the chain, its facts in order, and where its subject is to be seen."""
     links = {link.event_id: link for link in Link.objects.filter(event_id__in=[event.pk for event in events])}
     return [
-        EventRow(event=event, url=_page_of(event), facts=_facts(event.data), link=links.get(event.pk))
+        EventRow(
+            event=event,
+            words=words_for(event),
+            url=_page_of(event),
+            facts=_facts(event.data),
+            link=links.get(event.pk),
+        )
         for event in events
     ]
 

@@ -70,17 +70,17 @@ _ENTRIES: dict[Audience, list[tuple[Words, str]]] = {
     ],
     Audience.PROVIDER: [
         (_("Orders"), "orders"),
-        (_("Allocations"), "allocations"),
         (_("Usage"), "usage"),
         (_("Offerings"), "offerings"),
         (_("Earnings"), "earnings"),
+        (_("Catalogue"), "catalogue"),
     ],
     Audience.ESA_MANAGER: [
         (_("Review"), "review"),
         (_("Calls"), "calls"),
         (_("Allocations"), "allocations"),
-        (_("Providers"), "providers"),
-        (_("Reports"), "reports"),
+        (_("Catalogue"), "catalogue"),
+        (_("Audit"), "audit"),
     ],
     Audience.TECHNICAL_OFFICER: [
         (_("Endorsements"), "endorsements"),
@@ -100,6 +100,8 @@ _ENTRIES: dict[Audience, list[tuple[Words, str]]] = {
         (_("Audit"), "audit"),
     ],
 }
+#: The pages of these lists have the addresses of another one: an order is an allocation, seen by who provides it.
+_PAGES_OF_LIST: dict[str, str] = {"orders": "allocations"}
 _FOOT_ENTRIES: list[tuple[Words, str]] = [
     (_("Help"), "help"),
     (_("API"), "api_docs"),
@@ -224,10 +226,13 @@ class Chrome:
 
     def _links(self, entries: list[tuple[Words, str]]) -> list[Link]:
         path = self._request.path
-        found = [(label, url) for label, name in entries if (url := url_of(name))]
+        found = [
+            (label, url, url_of(_PAGES_OF_LIST.get(name, name))) for label, name in entries if (url := url_of(name))
+        ]
         # The longest address that this page lies under is where the reader is.
-        current = max((url for _label, url in found if path.startswith(url)), key=len, default="")
-        return [Link(label, url, url == current) for label, url in found]
+        under = [(address, url) for _label, url, pages in found for address in (url, pages) if path.startswith(address)]
+        current = max(under, key=lambda each: len(each[0]), default=("", ""))[1]
+        return [Link(label, url, url == current) for label, url, _pages in found]
 
     def _how_it_works(self) -> list[Link]:
         home = self.urls["public_home"]

@@ -204,4 +204,5 @@ def _allocations(user: User, in_use: Sequence[int], runs: Sequence[int], *, toda
     mine = Q(award__project__in=in_use) | Q(platform__provider__in=runs)
     current = Allocation.objects.live().values("pk")
     found = allocations_visible_to(user).filter(mine, pk__in=current).select_related("line__resource_request")
-    return rows_of(list(found.order_by("ends_on", "-created_at", "-pk")[:ALLOCATIONS_SHOWN]), today=today)
+    shown = list(found.order_by("ends_on", "-created_at", "-pk")[:ALLOCATIONS_SHOWN])
+    return rows_of(shown, today=today, with_leaders=not in_use)

@@ -86,10 +86,27 @@ _TELLINGS: dict[str, _Telling] = {
         own=gettext_lazy("Access removed, credits given back"),
     ),
     "project.create": _Telling("ph0", gettext_lazy("Project started")),
+    "project.change": _Telling("ph2", gettext_lazy("Title or summary changed")),
     "project.add_member": _Telling("ph2", lambda event: _("%(name)s joined") % {"name": event.data.get("name", "")}),
     "project.remove_member": _Telling("ph2", lambda event: _("%(name)s left") % {"name": event.data.get("name", "")}),
 }
 
+
+#: For those who read the trail itself: what is in no timeline.
+_IN_THE_TRAIL: dict[str, Words] = {
+    "allocation.open": gettext_lazy("Platform opened"),
+    "operation.succeed": gettext_lazy("Work on the platform done"),
+    "operation.postpone": gettext_lazy("Work on the platform put off"),
+    "operation.fail": gettext_lazy("Work on the platform failed"),
+    "operation.retry": gettext_lazy("Work on the platform tried again"),
+    "resource_request.save_project": gettext_lazy("Project of a request saved"),
+    "resource_request.save_platforms": gettext_lazy("Platforms of a request saved"),
+    "resource_request.save_period": gettext_lazy("Period of a request saved"),
+    "resource_request.save_case": gettext_lazy("Science case saved"),
+    "user.sign_in": gettext_lazy("Signed in"),
+    "user.role_granted": gettext_lazy("Role given by the single sign-on"),
+    "user.role_removed": gettext_lazy("Role taken away by the single sign-on"),
+}
 
 #: For queries: what is told nowhere need not be read.
 TOLD = frozenset(_TELLINGS)
@@ -102,6 +119,16 @@ def told(events: Iterable[Event], *, own_page: bool = False) -> list[Told]:
         for event in reversed(list(events))
         if (telling := _TELLINGS.get(event.name))
     ]
+
+
+def words_for(event: Event) -> str:
+    """What happened, beside the name of the thing it happened to; empty for an event that we have no words for."""
+    telling = _TELLINGS.get(event.name)
+    if telling is None:
+        return str(_IN_THE_TRAIL.get(event.name, ""))
+    if telling.own:
+        return str(telling.own)
+    return telling.title(event) if callable(telling.title) else str(telling.title)
 
 
 def _told(event: Event, telling: _Telling, *, own_page: bool) -> Told:

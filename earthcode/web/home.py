@@ -45,6 +45,7 @@ def public_home(request: HttpRequest) -> HttpResponse:
                 {
                     "name": offering.name,
                     "slug": offering.slug,
+                    "monogram": offering.monogram,
                     "url": offering.get_absolute_url(),
                     "provider": offering.platform.provider.name,
                 }

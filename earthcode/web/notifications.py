@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST, require_safe
 from earthcode.notifications import actions
 from earthcode.notifications.models import Message
 from earthcode.notifications.queries import inbox
+from earthcode.web.context import chrome_of
 from earthcode.web.lists import paginate
 from earthcode.web.signed_in import SignedInRequest
 
@@ -57,6 +58,16 @@ def mark_read(request: SignedInRequest) -> HttpResponse:
     # Back to the part of the list that was shown: nothing else of the query is of use here.
     unread = "?show=unread" if request.POST.get("show") == "unread" else ""
     return HttpResponseRedirect(reverse("notifications") + unread)
+
+
+def page_opened(request: SignedInRequest) -> None:
+    """Whoever reads the page that a message is about has read the news: their messages with this link are read now.
+
+    Costs those nothing who have nothing unread: the bar counts that on every page.
+    """
+    chrome = chrome_of(request)
+    if request.method == "GET" and chrome.unread:
+        chrome.unread -= actions.mark_read(recipient=request.user.public_id, link=request.path, at=timezone.now())
 
 
 def _target(request: SignedInRequest, message: Message) -> str:

@@ -8,6 +8,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -15,7 +16,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_safe
 
 from earthcode.identity import projects
 from earthcode.identity.models import Membership, Project, User
@@ -27,7 +28,7 @@ from earthcode.lib.errors import Refused
 from earthcode.provisioning import people
 from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship.models import Award, ResourceRequest
-from earthcode.sponsorship.queries import with_platforms
+from earthcode.sponsorship.queries import with_offerings
 from earthcode.web.lists import paginate
 from earthcode.web.posting import add_refusal, posted
 from earthcode.web.requests import rows_of
@@ -42,7 +43,9 @@ NOT_FOUND = gettext_lazy(
 )
 
 
-class ProjectForm(forms.Form):
+class ProjectWordsForm(forms.Form):
+    """What a project is called, and what it studies."""
+
     title = forms.CharField(max_length=200, label=gettext_lazy("Title"))
     summary = forms.CharField(
         max_length=5000,
@@ -51,6 +54,11 @@ class ProjectForm(forms.Form):
         help_text=gettext_lazy("What the project studies, in a few sentences."),
         widget=forms.Textarea(attrs={"rows": 5}),
     )
+
+
+class ProjectForm(ProjectWordsForm):
+    """A new project."""
+
     technical_officer = forms.CharField(
         max_length=254,
         required=False,
@@ -141,9 +149,32 @@ def project_page(request: SignedInRequest, slug: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
-def project_add_member(request: SignedInRequest, slug: str) -> HttpResponse:
+@require_http_methods(["GET", "HEAD", "POST"])
+def project_edit(request: SignedInRequest, slug: str) -> HttpResponse:
     project = _visible(request.user, slug)
+    if not request.user.may(Permission.PROJECT_MANAGE, project):
+        raise PermissionDenied(_("Only the principal investigator changes what the project is called."))
+    title = project.title
+    form = ProjectWordsForm(posted(request), initial={"title": title, "summary": project.summary})
+    if form.is_valid():
+        try:
+            projects.change_project(project, **form.cleaned_data, by=request.user, at=timezone.now())
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            messages.success(request, _("Saved."))
+            return redirect(project)
+    context = {"form": form, "project": project, "title": title}
+    return TemplateResponse(request, "projects/edit.html", context, status=422 if form.errors else 200)
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def project_add_member(request: SignedInRequest, slug: str) -> HttpResponse:
+    """A form on the project's page; whoever comes to its address otherwise (reloading, after signing in) goes there."""
+    project = _visible(request.user, slug)
+    if request.method != "POST":
+        return redirect(project)
     form = MemberForm(request.POST)
     # Somebody who may not add people must not find out who is known here.
     if not request.user.may(Permission.PROJECT_MANAGE, project):
@@ -162,9 +193,12 @@ def project_add_member(request: SignedInRequest, slug: str) -> HttpResponse:
 
 
 @login_required
-@require_POST
+@require_http_methods(["GET", "HEAD", "POST"])
 def project_remove_member(request: SignedInRequest, slug: str) -> HttpResponse:
+    """A button on the project's page; whoever comes to its address otherwise goes there."""
     project = _visible(request.user, slug)
+    if request.method != "POST":
+        return redirect(project)
     try:
         public_id = UUID(request.POST.get("person", ""))
     except ValueError:
@@ -203,10 +237,11 @@ def _page(request: SignedInRequest, project: Project, form: MemberForm | None = 
     shown = list(allocations.order_by("-created_at", "-pk")[: SHOWN_MAX + 1])
     requests = paginate(
         request,
-        with_platforms(_requests_of(user).filter(project=project)).order_by("-status_since", "-pk"),
+        with_offerings(_requests_of(user).filter(project=project)).order_by("-status_since", "-pk"),
         per_page=SHOWN_MAX,
     )
     members = list(project.memberships.select_related("user__organisation").order_by("-role", "user__full_name", "pk"))
+    balances = _with_balances(awards)
     context = {
         "project": project,
         "members": [
@@ -223,7 +258,8 @@ def _page(request: SignedInRequest, project: Project, form: MemberForm | None = 
         "may_request": user.may(Permission.REQUEST_EDIT, project),
         "requests": rows_of(requests),
         "requests_page": requests,
-        "awards": _with_balances(awards),
+        "awards": balances,
+        "with_free_credits": [each for each in balances if each["available"] > 0],
         "allocations": shown[:SHOWN_MAX],
         "more_allocations": len(shown) > SHOWN_MAX,
         "form": form or MemberForm(),

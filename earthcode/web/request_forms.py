@@ -4,18 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext
 
 from earthcode.catalogue.metrics import Metric
 from earthcode.catalogue.models import Plan
-from earthcode.catalogue.pricing import GPUS, PARAMETERS, PricedComponent, Workload
+from earthcode.catalogue.pricing import GPUS, PARAMETERS, PricedComponent, Quote, Workload, number_text
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput
 from earthcode.web.posting import add_refusal
+
+#: Longer than anybody answers a question.
+ANSWER_CHARACTERS_MAX = 5000
 
 #: Longer than any call reads; a form that is sent is not the place for a book.
 CASE_CHARACTERS_MAX = 20_000
@@ -113,7 +118,7 @@ class DeclarationsForm(forms.Form):
         help_text=_("Not required. ESA takes it into account."),
     )
     answer = forms.CharField(
-        max_length=5000,
+        max_length=ANSWER_CHARACTERS_MAX,
         label=_("Your answer to ESA's question"),
         widget=forms.Textarea(attrs={"rows": 5}),
     )
@@ -128,7 +133,7 @@ class AnswerForm(forms.Form):
     """The applicant's reply to a question; sending it sends the request again."""
 
     answer = forms.CharField(
-        max_length=5000,
+        max_length=ANSWER_CHARACTERS_MAX,
         label=_("Your answer"),
         help_text=_("ESA reads it beside the request. Change the request itself where the question is about it."),
         widget=forms.Textarea(attrs={"rows": 5}),
@@ -163,6 +168,9 @@ _ASKED_BY_METRIC: dict[str, tuple[str, ...]] = {
     Metric.HECTARE_YEAR: ("ha",),
 }
 
+#: Metrics whose price no number of a workload but the months decides.
+_SAYS_NOTHING = (Metric.SUBSCRIPTION_MONTH, Metric.ONE_TIME)
+
 _LABELS: dict[str, tuple[Any, Any]] = {
     "cpu": (_("Processors"), _("vCPU")),
     "ram": (_("Memory"), _("GB")),
@@ -190,8 +198,13 @@ class LineForm(forms.Form):
         plan: Plan,
         components: Sequence[PricedComponent],
         workload: Workload,
+        among_others: bool = False,
     ) -> None:
-        super().__init__(data, auto_id=f"id_{plan.pk}_%s")
+        """``among_others``: in one form with other plans, so that its fields carry the plan's number in their names."""
+        if among_others:
+            super().__init__(data, prefix=str(plan.pk))
+        else:
+            super().__init__(data, auto_id=f"id_{plan.pk}_%s")
         self.plan = plan
         self.base = workload
         known = workload.as_params()
@@ -213,6 +226,46 @@ class LineForm(forms.Form):
             except InvalidInput as refusal:
                 add_refusal(self, refusal)
         return cleaned
+
+    @property
+    def says_something_new(self) -> bool:
+        """Whether a valid form has other numbers than it was made with."""
+        typed, known = self.cleaned_data["workload"].as_params(), self.base.as_params()
+        return any(typed.get(name) != known.get(name) for name in self.fields)
+
+
+def workload_words(workload: Workload, quote: Quote) -> str:
+    """The numbers of a workload that its price was made of, in one line: nobody reads what was never asked.
+
+    All of them where the platform counts in a unit of its own, that the price was converted to.
+    """
+    words: dict[str, tuple[Decimal | int | None, Any]] = {
+        "cpu": (workload.vcpu, _("vCPU")),
+        "ram": (workload.memory_gb, _("GB memory")),
+        "hours": (workload.hours, _("h a month")),
+        "gb": (workload.storage_gb, _("GB stored")),
+        "km2": (workload.area_km2, _("km²")),
+        "products": (workload.products, _("products")),
+        "tiles": (workload.tiles, _("tiles")),
+        "ha": (workload.hectares, _("ha")),
+        "pu": (workload.processing_units, _("processing units a month")),
+        "openeo": (workload.openeo_credits, _("openEO credits a month")),
+        "egress": (workload.egress_gb, _("GB out a month")),
+    }
+    asked: set[str] = set()
+    for line in quote.lines:
+        names = () if line.metric in _SAYS_NOTHING else _ASKED_BY_METRIC.get(line.metric)
+        if names is None or any(name in words and words[name][0] is None for name in names):
+            return workload.summary
+        asked.update(names)
+    parts = []
+    for name in _LABELS:
+        if name == "gpu" and name in asked and workload.gpu:
+            parts.append(f"1 × {GPUS[workload.gpu]}")
+        elif name in words and name in asked and (value := words[name][0]) is not None:
+            parts.append(f"{number_text(Decimal(value))} {words[name][1]}")
+    months = ngettext("%(count)d month", "%(count)d months", workload.months) % {"count": workload.months}
+    return ", ".join([*parts, months])
 
 
 def _asked(components: Iterable[PricedComponent], workload: Workload) -> list[str]:

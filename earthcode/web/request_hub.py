@@ -11,12 +11,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_safe
@@ -29,7 +30,7 @@ from earthcode.lib.errors import NotPermitted, Refused
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship import checks
-from earthcode.sponsorship.actions import NotEditable
+from earthcode.sponsorship.actions import Incomplete, NotEditable
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import Call, Outcome, RequestLine, RequestStatus, ResourceRequest
 from earthcode.sponsorship.queries import lines_in_full
@@ -40,8 +41,17 @@ from earthcode.web.request_forms import (
     LineForm,
     PeriodForm,
     ProjectTaskForm,
+    workload_words,
 )
-from earthcode.web.requests import leader_of, members_in_order, people_of, sent_words, wanted_by
+from earthcode.web.requests import (
+    keep_answer,
+    kept_answer,
+    leader_of,
+    members_in_order,
+    people_of,
+    sent_words,
+    wanted_by,
+)
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
 
@@ -230,7 +240,7 @@ def project_task(request: SignedInRequest, reference: str) -> HttpResponse:
 
 @dataclass(frozen=True)
 class LineShown:
-    """A line with the form that changes its workload."""
+    """A line with its part of the form: the numbers of its workload."""
 
     line: RequestLine
     quote: Quote
@@ -240,78 +250,139 @@ class LineShown:
 @login_required
 @require_http_methods(_METHODS)
 def platforms_task(request: SignedInRequest, reference: str) -> HttpResponse:
-    """The lines, each with its own form; below them, another plan to add (``?plan=`` and its workload)."""
+    """The lines in one form, so that whatever is pressed keeps what was typed; or a plan to add (``?plan=``, workload)."""
     resource_request = _to_edit(request.user, reference)
     if closed := _closed_to(request, resource_request):
         return closed
-    bound: LineForm | None = None
-    if request.method == "POST":
-        posted = _posted_line(request, resource_request)
-        if isinstance(posted, HttpResponse):
-            return posted
-        bound = posted
-        resource_request = _to_edit(request.user, reference)
-    return _platforms_page(request, resource_request, bound)
+    if request.method != "POST":
+        return _platforms_page(request, resource_request)
+    answer: HttpResponse | dict[int, LineForm]
+    if "plan" in request.POST:
+        answer = _add_line(request, resource_request, _plan_or_404(request.POST["plan"]))
+    else:
+        answer = _save_lines(request, resource_request)
+    if isinstance(answer, HttpResponse):
+        return answer
+    return _platforms_page(request, _to_edit(request.user, reference), answer)
 
 
-def _posted_line(request: SignedInRequest, resource_request: ResourceRequest) -> HttpResponse | LineForm:
-    """Add, change or remove a line; the bound form where that was refused."""
-    now, user = timezone.now(), request.user
-    chosen = request.POST.get("plan", "")
-    # Also one that is not offered any more: it can still be taken out, and the action refuses the rest.
-    plan = get_object_or_404(
+def _plan_or_404(chosen: str) -> Plan:
+    """Also one that is not offered any more: the action refuses it, and says so."""
+    return get_object_or_404(
         Plan.objects.select_related("offering__platform__provider"),
         pk=chosen if chosen.isascii() and chosen.isdecimal() and len(chosen) < 19 else None,
     )
+
+
+def _add_line(
+    request: SignedInRequest, resource_request: ResourceRequest, plan: Plan
+) -> HttpResponse | dict[int, LineForm]:
+    """Add a plan, or ask for one that is there already with other numbers; the form where that was refused."""
+    now = timezone.now()
     line = next((each for each in resource_request.lines.all() if each.plan_id == plan.pk), None)
-    here = redirect("request_edit_platforms", resource_request.reference)
-    if request.POST.get("do") == "remove":
-        if line is None:
-            return here
-        try:
-            sponsorship.remove_line(resource_request, line=line, by=user, at=now)
-        except Refused as refusal:
-            messages.error(request, refusal.message)
-        else:
-            messages.success(request, _("%(plan)s is taken out.") % {"plan": plan})
-        return here
     wanted = wanted_by(request, on=now.date())
-    base = Workload.from_json(line.workload) if line else wanted.workload if wanted else Workload()
+    workload = Workload.from_json(line.workload) if line else wanted.workload if wanted else Workload()
     components = catalogue.components_on([plan.pk], now.date()).get(plan.pk, ())
-    form = LineForm(request.POST, plan=plan, components=components, workload=base)
+    data = {f"{plan.pk}-{name}": value for name, value in request.POST.items()} if line else request.POST
+    form = LineForm(data, plan=plan, components=components, workload=workload, among_others=line is not None)
     if form.is_valid():
         try:
             saved = sponsorship.save_line(
-                resource_request, plan=plan, workload=form.cleaned_data["workload"], by=user, at=now
+                resource_request, plan=plan, workload=form.cleaned_data["workload"], by=request.user, at=now
             )
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            words = _("%(plan)s: %(amount)s credits.")
-            messages.success(request, words % {"plan": plan, "amount": as_text(saved.amount)})
-            return here
-    return form
+            _say_price(request, saved)
+            return redirect("request_edit_platforms", resource_request.reference)
+    return {plan.pk: form}
+
+
+def _say_price(request: SignedInRequest, line: RequestLine) -> None:
+    words = _("%(plan)s: %(amount)s credits.")
+    messages.success(request, words % {"plan": line.plan, "amount": as_text(line.amount)})
+
+
+def _save_lines(request: SignedInRequest, resource_request: ResourceRequest) -> HttpResponse | dict[int, LineForm]:
+    """Every button of the lines keeps what was typed in all of them; the forms where one of them was refused.
+
+    The line whose own button was pressed is priced anew also without a change: prices may have changed.
+    """
+    now, user = timezone.now(), request.user
+    pressed, removed = request.POST.get("save", ""), request.POST.get("remove", "")
+    forms = _line_forms(resource_request, request.POST, on=now.date())
+    lines = {line.plan_id: line for line in resource_request.lines.all()}
+    to_save = {pk: form for pk, form in forms.items() if str(pk) != removed}
+    # Every form is asked, so that each shows its errors.
+    if any([not form.is_valid() for form in to_save.values()]):  # noqa: C419
+        return to_save
+    saving: LineForm | None = None
+    saved = []
+    try:
+        with transaction.atomic():
+            for pk, form in to_save.items():
+                if form.says_something_new or str(pk) == pressed:
+                    saving = form
+                    workload = form.cleaned_data["workload"]
+                    saved.append(
+                        sponsorship.save_line(resource_request, plan=form.plan, workload=workload, by=user, at=now)
+                    )
+            saving = None
+            for pk, line in lines.items():
+                if str(pk) == removed:
+                    sponsorship.remove_line(resource_request, line=line, by=user, at=now)
+                    messages.success(request, _("%(plan)s is taken out.") % {"plan": line.plan})
+    except Refused as refusal:
+        if saving is not None:
+            add_refusal(saving, refusal)
+            return to_save
+        messages.error(request, refusal.message)
+        saved = []
+    for each in saved:
+        _say_price(request, each)
+    match request.POST.get("do"):
+        case "done":
+            return redirect("request_edit", resource_request.reference)
+        case "choose":
+            plan = _plan_or_404(request.POST.get("another", ""))
+            last = list(to_save.values())[-1:]
+            params = last[0].cleaned_data["workload"].as_params() if last else {}
+            here = reverse("request_edit_platforms", args=[resource_request.reference])
+            return redirect(f"{here}?{urlencode({**params, 'plan': plan.pk})}#new")
+        case _:
+            return redirect("request_edit_platforms", resource_request.reference)
+
+
+def _line_forms(resource_request: ResourceRequest, data: QueryDict | None = None, *, on: date) -> dict[int, LineForm]:
+    """Plan → the form of its line. What was sent without a line's numbers (added meanwhile) is no answer to it."""
+    lines = list(resource_request.lines.all())
+    components = catalogue.components_on([line.plan_id for line in lines], on)
+    return {
+        line.plan_id: LineForm(
+            data,
+            plan=line.plan,
+            components=components.get(line.plan_id, ()),
+            workload=Workload.from_json(line.workload),
+            among_others=True,
+        )
+        for line in lines
+        if data is None or any(name.startswith(f"{line.plan_id}-") for name in data)
+    }
 
 
 def _platforms_page(
-    request: SignedInRequest, resource_request: ResourceRequest, bound: LineForm | None
+    request: SignedInRequest, resource_request: ResourceRequest, refused: dict[int, LineForm] | None = None
 ) -> HttpResponse:
     today = timezone.localdate()
+    refused = refused or {}
     lines = list(resource_request.lines.all())
-    components = catalogue.components_on([line.plan_id for line in lines], today)
-    shown = []
-    for line in lines:
-        form = LineForm(
-            plan=line.plan, components=components.get(line.plan_id, ()), workload=Workload.from_json(line.workload)
-        )
-        if bound is not None and bound.plan.pk == line.plan_id:
-            form = bound
-        shown.append(LineShown(line, Quote.from_json(line.quote), form))
+    forms = {**_line_forms(resource_request, on=today), **refused}
+    shown = [LineShown(line, Quote.from_json(line.quote), forms[line.plan_id]) for line in lines]
     in_request = {line.plan_id for line in lines}
-    wanted = None if bound else wanted_by(request, on=today)
+    wanted = None if refused else wanted_by(request, on=today)
     if wanted is not None and wanted.plan.pk in in_request:
         wanted = None
-    new_form = bound if bound is not None and bound.plan.pk not in in_request else None
+    new_form = next((form for pk, form in refused.items() if pk not in in_request), None)
     if wanted is not None:
         new_form = LineForm(plan=wanted.plan, components=wanted.components, workload=wanted.workload)
     return _answer(
@@ -319,15 +390,13 @@ def _platforms_page(
         "edit_platforms",
         resource_request,
         {
-            "form": bound,
+            "form": next((form for form in refused.values() if form.errors), None),
             "lines": shown,
             "total": sum(line.amount for line in lines),
             "shares": _shares(lines),
             "wanted": wanted,
             "new_form": new_form,
             "plans": [] if new_form else _plans_to_choose(in_request, on=today),
-            # What was said for the last line is the best guess for the next one.
-            "workload": Workload.from_json(lines[-1].workload).as_params() if lines else {},
         },
     )
 
@@ -404,7 +473,7 @@ def case_task(request: SignedInRequest, reference: str) -> HttpResponse:
             except Refused as refusal:
                 add_refusal(form, refusal)
             else:
-                return redirect("request_edit", reference)
+                return _after_the_case(request, resource_request)
     call = checks.call_for(resource_request, on=timezone.localdate())
     text = str(form["science_case"].value() or "")
     words = len(text.split())
@@ -424,6 +493,16 @@ def case_task(request: SignedInRequest, reference: str) -> HttpResponse:
     )
 
 
+def _after_the_case(request: SignedInRequest, resource_request: ResourceRequest) -> HttpResponse:
+    """On to the hub; a text that is too long to be sent is kept, and one stays with it."""
+    call = checks.call_for(resource_request, on=timezone.localdate())
+    if call is not None and (too_long := checks.too_long_for(resource_request, call)):
+        words = _("The text is saved, but the request cannot be sent like this. %(what_to_do)s")
+        messages.warning(request, words % {"what_to_do": too_long.sentence})
+        return redirect("request_edit_case", resource_request.reference)
+    return redirect("request_edit", resource_request.reference)
+
+
 # --- check and send --------------------------------------------------------------------------------------------------
 
 
@@ -440,6 +519,7 @@ def check_task(request: SignedInRequest, reference: str) -> HttpResponse:
             "non_commercial": resource_request.non_commercial,
             "no_provider_tie": resource_request.no_provider_tie,
             "will_publish": resource_request.will_publish,
+            "answer": kept_answer(request, reference),
         },
         # A question is answered by sending the request again.
         asks_answer=resource_request.status == RequestStatus.INFO_NEEDED,
@@ -451,9 +531,13 @@ def check_task(request: SignedInRequest, reference: str) -> HttpResponse:
             # The button was pressed twice, or somebody else sent it.
             messages.error(request, refusal.message)
             return redirect("request", reference)
+        except Incomplete as refusal:
+            for each in refusal.missing:
+                form.add_error(each.field if each.field in form.fields else None, each.sentence)
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
+            keep_answer(request, reference, "")
             messages.success(request, sent_words(resource_request))
             return redirect(resource_request)
         # What the refused action changed in memory was never stored.
@@ -474,7 +558,12 @@ def _to_check(user: User, resource_request: ResourceRequest, form: DeclarationsF
     call = checks.call_for(resource_request, on=today)
     asked = sum(line.amount for line in resource_request.lines.all())
     missing = [each for each in checks.missing_from(resource_request) if each.task != "check"]
+    if call is not None and (too_long := checks.too_long_for(resource_request, call)):
+        missing.append(too_long)
     findings = checks.findings_for(resource_request, call, on=today) if call and not missing else []
+    if resource_request.submitted_at is None:
+        # The box below is not answered yet: that is no finding.
+        findings = [each for each in findings if each.code != "publication" or each.outcome == Outcome.PASS]
     refusal = RESOURCE_REQUEST.refusal(resource_request, "submit", by=user)
     return {
         "form": form,
@@ -482,7 +571,7 @@ def _to_check(user: User, resource_request: ResourceRequest, form: DeclarationsF
         "lines": [
             {
                 "label": line.plan,
-                "detail": Workload.from_json(line.workload).summary,
+                "detail": workload_words(Workload.from_json(line.workload), Quote.from_json(line.quote)),
                 "amount": line.amount,
             }
             for line in resource_request.lines.all()

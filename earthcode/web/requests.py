@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db import transaction
 from django.db.models import Count, Prefetch, Q, QuerySet
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -34,12 +34,19 @@ from earthcode.lib.money import as_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import Decision, DecisionKind, RequestLine, RequestStatus, ResourceRequest
-from earthcode.sponsorship.queries import with_platforms
+from earthcode.sponsorship.queries import with_offerings
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.history import Told, told
 from earthcode.web.lists import paginate
+from earthcode.web.notifications import page_opened
 from earthcode.web.posting import add_refusal, posted
-from earthcode.web.request_forms import AnswerForm, EndorsementForm, NewRequestForm
+from earthcode.web.request_forms import (
+    ANSWER_CHARACTERS_MAX,
+    AnswerForm,
+    EndorsementForm,
+    NewRequestForm,
+    workload_words,
+)
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
 
@@ -70,7 +77,7 @@ def request_list(request: SignedInRequest) -> HttpResponse:
     )
     url = reverse("requests")
     rows = (
-        with_platforms(visible.filter(status__in=TABS[state][1]))
+        with_offerings(visible.filter(status__in=TABS[state][1]))
         .select_related("project", "created_by", "submitted_by")
         .order_by("-status_since", "-pk")
     )
@@ -96,8 +103,8 @@ def request_list(request: SignedInRequest) -> HttpResponse:
 
 
 def rows_of(requests: Iterable[ResourceRequest]) -> list[dict[str, Any]]:
-    """Requests (``with_platforms``) with the names of their platforms in one string, each once."""
-    return [{"request": each, "platforms": ", ".join(dict.fromkeys(each.platform_names))} for each in requests]  # type: ignore[attr-defined]  # annotated
+    """Requests (``with_offerings``) with the names of what they ask for in one string, each once."""
+    return [{"request": each, "offerings": ", ".join(dict.fromkeys(each.offering_names))} for each in requests]  # type: ignore[attr-defined]  # annotated
 
 
 # --- a new one -------------------------------------------------------------------------------------------------------
@@ -122,6 +129,11 @@ class Wanted:
         if isinstance(self.price, CannotPrice):
             return self.price.reasons
         return (_("It costs nothing for this workload, so there is nothing to ask for."),) if self.price.is_free else ()
+
+    @property
+    def summary(self) -> str:
+        """The numbers of the workload that the price depends on."""
+        return workload_words(self.workload, self.price) if isinstance(self.price, Quote) else self.workload.summary
 
     @property
     def query(self) -> str:
@@ -159,7 +171,7 @@ def request_new(request: SignedInRequest) -> HttpResponse:
             add_refusal(form, refusal)
         else:
             return redirect("request_edit", resource_request.reference)
-    drafts = with_platforms(ResourceRequest.objects.editable_by(request.user)).order_by("-saved_at", "-pk")[:5]
+    drafts = with_offerings(ResourceRequest.objects.editable_by(request.user)).order_by("-saved_at", "-pk")[:5]
     return TemplateResponse(
         request,
         "requests/new.html",
@@ -195,6 +207,7 @@ def _likely_project(request: SignedInRequest) -> dict[str, Any]:
 @require_safe
 def request_page(request: SignedInRequest, reference: str) -> HttpResponse:
     """What was asked, where it stands, who acts next, what became of it."""
+    page_opened(request)
     return _page(request, reference)
 
 
@@ -216,15 +229,38 @@ def request_answer(request: SignedInRequest, reference: str) -> HttpResponse:
     """The reply to a question; it sends the request again."""
     resource_request = _visible(request, reference)
     form = AnswerForm(request.POST)
-    if form.is_valid():
+    if request.POST.get("do") == "change":
+        # What is half typed is not lost to a look at the request: it is here, and where the request is sent, on return.
+        if len(request.POST.get("answer", "")) <= ANSWER_CHARACTERS_MAX:
+            keep_answer(request, reference, request.POST.get("answer", ""))
+            return redirect("request_edit", reference)
+    elif form.is_valid():
         try:
             sponsorship.submit(resource_request, by=request.user, at=timezone.now(), answer=form.cleaned_data["answer"])
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
+            keep_answer(request, reference, "")
             messages.success(request, sent_words(resource_request))
             return redirect(resource_request)
     return _page(request, reference, answer_form=form)
+
+
+def _answer_key(reference: str) -> str:
+    return f"answer_to_{reference}"
+
+
+def kept_answer(request: HttpRequest, reference: str) -> str:
+    """The answer to ESA's question that was begun and not sent."""
+    return str(request.session.get(_answer_key(reference), ""))
+
+
+def keep_answer(request: HttpRequest, reference: str, text: str) -> None:
+    """Keep an answer that was begun, with the person's session; an empty one forgets it."""
+    if text.strip():
+        request.session[_answer_key(reference)] = text
+    else:
+        request.session.pop(_answer_key(reference), None)
 
 
 @login_required
@@ -319,13 +355,15 @@ def _page(
         "coming": _coming(resource_request),
         "past": told(history_of(resource_request, *allocations)),
         "may_copy": resource_request.status in (_S.REJECTED, _S.WITHDRAWN) and _writes_for_it(user, resource_request),
-        "answer_form": answer_form or AnswerForm(),
+        "answer_form": answer_form or AnswerForm(initial={"answer": kept_answer(request, reference)}),
         "endorsement_form": endorsement_form or EndorsementForm(),
         # For the title of the page; and on top of it, where the form itself is not there any more.
         "form": answer_form or endorsement_form,
         "refused_form": (answer_form if "submit" not in steps else None)
         or (endorsement_form if "endorse" not in steps else None),
-        "decides": user.may(Permission.REQUEST_DECIDE) and resource_request.submitted_at is not None,
+        "reviews": user.may(Permission.REQUEST_REVIEW)
+        and resource_request.submitted_at is not None
+        and resource_request.status != _S.WITHDRAWN,
         "sees_project": resource_request.project is not None and user.may(Permission.PROJECT_VIEW, resource_request),
         "people": people_of(resource_request),
     }
@@ -334,7 +372,9 @@ def _page(
 
 
 def _to_show(requests: QuerySet[ResourceRequest]) -> QuerySet[ResourceRequest]:
-    lines = RequestLine.objects.select_related("plan__offering__platform__provider", "allocation__platform")
+    lines = RequestLine.objects.select_related(
+        "plan__offering__platform__provider", "allocation__platform", "allocation__plan__offering"
+    )
     return requests.select_related(
         "project__organisation",
         "project__technical_officer",
@@ -362,7 +402,7 @@ def _line_to_show(line: RequestLine) -> dict[str, Any]:
     return {
         "line": line,
         "offering": line.plan.offering,
-        "workload": Workload.from_json(line.workload).summary,
+        "workload": workload_words(Workload.from_json(line.workload), quote),
         "quote": quote,
     }
 
@@ -453,9 +493,19 @@ def _next_of_allocations(allocations: list[Any]) -> str:
         return _("The provider looks into a set-up problem. The reason is with the allocation below.")
     if "provisioning" in statuses:
         return _("Nobody has to do anything: access is being set up and takes a few minutes.")
-    if "active" in statuses:
+    if statuses == {"active"}:
         return _("The project: its platforms are open.")
-    return _("Nobody. The allocations are over.")
+    if "active" in statuses:
+        still_open = [str(each.plan.offering) for each in allocations if each.status == "active"]
+        words = ngettext(
+            "The project: %(names)s is open, the rest has ended.",
+            "The project: %(names)s are open, the rest has ended.",
+            len(still_open),
+        )
+        return words % {"names": ", ".join(dict.fromkeys(still_open))}
+    if "ending" in statuses:
+        return _("Nobody has to do anything: access is being removed.")
+    return _("Nobody. The allocations have ended.")
 
 
 def _coming(resource_request: ResourceRequest) -> list[Told]:

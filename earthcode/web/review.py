@@ -1,4 +1,4 @@
-"""The review queue of the ESA managers: the list left, one request with all that a decision needs right."""
+"""The review queue, for managers who decide and reviewers who read: the list left, one request in full right."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ from earthcode.provisioning import actions as provisioning
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
-from earthcode.sponsorship.queries import CallBudget, budgets, calls_in_use, dossiers, with_platforms
+from earthcode.sponsorship.queries import CallBudget, budgets, calls_in_use, dossiers, with_offerings
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.history import told
 from earthcode.web.lists import ListPage, paginate
+from earthcode.web.notifications import page_opened
 from earthcode.web.posting import add_refusal, posted
+from earthcode.web.request_forms import workload_words
 from earthcode.web.requests import due_words
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words, status_of
@@ -113,20 +115,27 @@ class DecisionForm(forms.Form):
         error_messages={"required": gettext_lazy("Give a reason: the applicant reads it.")},
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self["decision"].value() == "ask":
+            self.fields["reason"].label = _("Your question")
+            self.fields["reason"].error_messages["required"] = _("Write the question: the applicant reads it.")
+
 
 @login_required
 @require_safe
 def review(request: SignedInRequest) -> HttpResponse:
     """The queue, with the first request of the page open beside it where there is room."""
-    _managers_only(request.user)
+    _readers_only(request.user)
     return _page(request, None)
 
 
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def review_request(request: SignedInRequest, reference: str) -> HttpResponse:
-    """One request of the queue, and the decision on it."""
-    _managers_only(request.user)
+    """One request of the queue, and the decision on it; a reviewer's is refused by the action itself."""
+    _readers_only(request.user)
+    page_opened(request)
     form = DecisionForm(posted(request))
     if form.is_valid():
         sent = ResourceRequest.objects.visible_to(request.user).filter(submitted_at__isnull=False)
@@ -143,8 +152,8 @@ def review_request(request: SignedInRequest, reference: str) -> HttpResponse:
     return _page(request, reference, form)
 
 
-def _managers_only(user: User) -> None:
-    if not user.may(Permission.REQUEST_DECIDE):
+def _readers_only(user: User) -> None:
+    if not user.may(Permission.REQUEST_REVIEW):
         raise Http404
 
 
@@ -184,7 +193,7 @@ def _page(request: SignedInRequest, reference: str | None, form: DecisionForm | 
 
 
 def _rows(sent: QuerySet[ResourceRequest], part: Part) -> QuerySet[ResourceRequest]:
-    rows = with_platforms(sent.filter(status__in=part.statuses))
+    rows = with_offerings(sent.filter(status__in=part.statuses))
     return rows.select_related("submitted_by__organisation", "project").order_by(*part.order)
 
 
@@ -227,13 +236,13 @@ def _queue(
     items = []
     for each in page:
         due, tone = _due(each, name, today=today)
-        platforms: list[str] = each.platform_names  # type: ignore[attr-defined]  # annotated
+        offerings: list[str] = each.offering_names  # type: ignore[attr-defined]  # annotated
         items.append(
             {
                 "url": _url(each, page),
                 "title": each.title,
                 "people": _applicant(each),
-                "platforms": ", ".join(dict.fromkeys(platforms)),
+                "platforms": ", ".join(dict.fromkeys(offerings)),
                 "amount": each.amount,
                 "due": due,
                 "due_tone": tone,
@@ -312,8 +321,9 @@ def _dossier(
         "lines": [
             {
                 "plan": line.plan,
+                "platform": line.plan.offering.platform,
                 "provider": line.plan.offering.platform.provider,
-                "workload": Workload.from_json(line.workload).summary,
+                "workload": workload_words(Workload.from_json(line.workload), Quote.from_json(line.quote)),
                 "quote": Quote.from_json(line.quote),
             }
             for line in lines
@@ -323,6 +333,8 @@ def _dossier(
         "past": told(history),
         # Questions and answers, and what was decided, are part of what there is to read.
         "history_matters": any(event.name in _TO_READ for event in history),
+        "only_reads": not user.may(Permission.REQUEST_DECIDE),
+        "sees_project": resource_request.project is not None and user.may(Permission.PROJECT_VIEW, resource_request),
         "decision_form": bound or DecisionForm(),
         "options": [
             {
@@ -347,7 +359,7 @@ def _facts(resource_request: ResourceRequest, lines: Sequence[Any]) -> list[dict
     months = max((line.months for line in lines), default=0)
     starts_on = resource_request.starts_on
     amount = _("%(amount)s credits") % {"amount": as_text(resource_request.amount)}
-    names = dict.fromkeys(line.plan.offering.platform.name for line in lines)
+    names = dict.fromkeys(f"{line.plan.offering} ({line.plan.offering.platform})" for line in lines)
     duration = ngettext("%(count)d month", "%(count)d months", months) % {"count": months}
     from_day = _("%(duration)s from %(day)s") % {
         "duration": duration,

@@ -5,14 +5,17 @@ It stands in for a provider's own site, so it asks nothing of our database but w
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime, timedelta
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
-from django.utils.dateparse import parse_datetime
 from django.views.decorators.http import require_safe
 
+from earthcode.catalogue.metrics import Metric
 from earthcode.connectors.simulated import Simulated, state_of
+from earthcode.provisioning.models import OperationKind
 from earthcode.provisioning.queries import allocations_visible_to
 from earthcode.web.signed_in import SignedInRequest
 
@@ -30,8 +33,22 @@ def simulated_platform(request: SignedInRequest, reference: str) -> HttpResponse
         "allocation": allocation,
         "granted": granted,
         "let_in": granted is not None and me in granted["people"],
-        "ends_at": parse_datetime(granted["ends_at"]) if granted else None,
-        "done": sorted(state["done"].items()),
-        "attempts": sorted(state["attempts"].items()),
+        "last_day": _last_day(granted["ends_at"]) if granted else None,
+        "quantities": [(_metric(name), count) for name, count in granted["quantities"].items()] if granted else [],
+        "done": [(_work(name), count) for name, count in sorted(state["done"].items())],
+        "attempts": [(_work(name), count) for name, count in sorted(state["attempts"].items())],
     }
     return TemplateResponse(request, "allocations/simulated_platform.html", context)
+
+
+def _last_day(ends_at: str) -> date:
+    """Access ends when its last day is over, so the moment itself belongs to the day after."""
+    return (datetime.fromisoformat(ends_at).astimezone(UTC) - timedelta(microseconds=1)).date()
+
+
+def _metric(name: str) -> str:
+    return Metric(name).plural if name in Metric.values else name
+
+
+def _work(name: str) -> str:
+    return str(OperationKind(name).label) if name in OperationKind.values else name

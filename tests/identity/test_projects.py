@@ -199,3 +199,54 @@ def test_somebody_who_left_is_not_found(ben: User) -> None:
     ben.save()
 
     assert person_named("ben") is None
+
+
+# --- title and summary -----------------------------------------------------------------------------------------------
+
+
+def test_a_change_is_on_record_with_what_was_there_before(project: Project, alice: User, now: datetime) -> None:
+    before = project.summary
+
+    projects.change_project(project, title=" Alpine ice ", summary=" Ice. ", by=alice, at=now)
+
+    project.refresh_from_db()
+    assert (project.title, project.summary, project.slug) == ("Alpine ice", "Ice.", "alpine-snow")
+    assert Event.objects.get(name="project.change").data == {
+        "title": "Alpine ice",
+        "title_before": "Alpine snow",
+        "summary": "Ice.",
+        "summary_before": before,
+    }
+
+
+def test_changing_nothing_is_not_on_record(
+    project: Project, alice: User, everything: Everything, now: datetime
+) -> None:
+    before = everything()
+
+    projects.change_project(project, title=project.title, summary=project.summary, by=alice, at=now)
+
+    assert everything() == before
+
+
+def test_a_project_keeps_some_title(project: Project, alice: User, everything: Everything, now: datetime) -> None:
+    before = everything()
+
+    with pytest.raises(InvalidInput) as refusal:
+        projects.change_project(project, title="  ", summary="Ice.", by=alice, at=now)
+
+    assert refusal.value.field == "title"
+    assert everything() == before
+
+
+@pytest.mark.parametrize("who", ["ben", "maria", "stranger"])
+def test_only_its_leader_changes_what_it_is_called(
+    project: Project, who: str, everything: Everything, now: datetime, request: pytest.FixtureRequest
+) -> None:
+    by: User = request.getfixturevalue(who)
+    before = everything()
+
+    with pytest.raises(NotPermitted):
+        projects.change_project(project, title="Mine", summary="", by=by, at=now)
+
+    assert everything() == before

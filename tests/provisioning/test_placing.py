@@ -12,7 +12,8 @@ from earthcode.identity.models import User
 from earthcode.ledger import actions as ledger
 from earthcode.ledger import chart
 from earthcode.lib.errors import InvalidInput, NotPermitted
-from earthcode.lib.money import credits
+from earthcode.lib.money import as_text, credits
+from earthcode.notifications.models import Message
 from earthcode.provisioning import actions, operations
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationKind, OperationStatus
 from earthcode.sponsorship.models import Award, Call, RequestLine, ResourceRequest
@@ -146,3 +147,27 @@ def test_amounts_are_those_of_the_quotes(on_hub: Allocation, on_batch: Allocatio
     # 2 880 vCPU-hours at 0.08 and 3 000 GB-months at 0.02; 2 880 vCPU-hours at 0.05.
     assert on_hub.amount == credits("290.4")
     assert on_batch.amount == credits("144")
+
+
+def test_placing_tells_the_provider_of_the_order_and_not_of_the_request(
+    sent_request: ResourceRequest, maria: User, petra: User, alice: User, now: datetime
+) -> None:
+    award = actions.grant(sent_request, reason="Good science.", by=maria, at=now)
+
+    on_hub = award.allocations.get(platform__slug="hub")
+    message = Message.objects.get(recipient=petra.public_id)
+    assert message.link == on_hub.get_absolute_url()
+    assert as_text(on_hub.amount) in message.body
+    assert f"{award.project} ({alice.organisation})" in message.body
+    for unseen in (sent_request.title, "Good science.", award.allocations.get(platform__slug="batch").reference):
+        assert unseen not in message.subject + message.body
+
+
+def test_placing_again_tells_nobody_anew(
+    award: Award, on_hub: Allocation, maria: User, petra: User, now: datetime
+) -> None:
+    before = Message.objects.count()
+
+    actions.place(award, on_hub.line, by=maria, at=now)
+
+    assert Message.objects.count() == before

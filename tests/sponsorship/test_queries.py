@@ -17,7 +17,7 @@ from earthcode.lib.money import credits
 from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award, Call, RequestStatus, ResourceRequest
-from earthcode.sponsorship.queries import budgets, calls_in_use, dossiers, with_platforms
+from earthcode.sponsorship.queries import budgets, calls_in_use, dossiers, with_offerings
 
 
 def test_a_fresh_call_is_all_free(call: Call) -> None:
@@ -88,10 +88,10 @@ def test_a_closed_call_is_in_use_while_it_has_requests_to_decide(
     assert not calls_in_use(now.date()).exists()
 
 
-def test_the_platforms_come_in_the_order_of_the_lines(complete_draft: ResourceRequest) -> None:
-    found = with_platforms(ResourceRequest.objects.all()).get()
+def test_the_offerings_come_in_the_order_of_the_lines(complete_draft: ResourceRequest) -> None:
+    found = with_offerings(ResourceRequest.objects.all()).get()
 
-    assert found.platform_names == ["Coastal Hub", "Batch Cluster"]  # type: ignore[attr-defined]  # annotated
+    assert found.offering_names == ["Notebooks on Coastal Hub", "Batch on Batch Cluster"]  # type: ignore[attr-defined]  # annotated
 
 
 # --- the dossier -----------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pytest
 
 from earthcode.audit.models import Event
 from earthcode.catalogue.models import Plan, Tier
-from earthcode.identity.models import Project, User
+from earthcode.identity.models import Project, RoleGrant, User
+from earthcode.identity.roles import Role
 from earthcode.lib.errors import InvalidInput, NotPermitted
 from earthcode.lib.money import credits
 from earthcode.lifecycle import WrongState
@@ -94,6 +95,22 @@ def test_nothing_is_sent_while_no_call_is_open(
     assert everything() == before
 
 
+def test_a_case_that_is_longer_than_the_call_reads_is_not_sent(
+    complete_draft: ResourceRequest, call: Call, alice: User, now: datetime, everything: Everything
+) -> None:
+    sponsorship.save_case(complete_draft, science_case="word " * 301, by=alice, at=now)
+    before = everything()
+
+    with pytest.raises(sponsorship.CaseTooLong) as refusal:
+        sponsorship.submit(complete_draft, by=alice, at=now)
+
+    assert (refusal.value.code, refusal.value.field) == ("case_too_long", "case")
+    assert everything() == before
+    sponsorship.save_case(complete_draft, science_case="word " * 300, by=alice, at=now)
+    sponsorship.submit(complete_draft, by=alice, at=now)
+    assert complete_draft.status == RequestStatus.IN_REVIEW
+
+
 def test_a_start_that_has_passed_since_is_refused(
     complete_draft: ResourceRequest, call: Call, alice: User, now: datetime, everything: Everything
 ) -> None:
@@ -154,13 +171,13 @@ def test_an_answer_sends_the_request_again_and_starts_the_clock_anew(
 
 def test_the_checks_are_those_of_the_last_sending(asked: ResourceRequest, alice: User, now: datetime) -> None:
     later = now + timedelta(days=3)
-    sponsorship.save_case(asked, science_case="word " * 301, by=alice, at=later)
+    Call.objects.update(ceiling=credits(100))
 
     sponsorship.submit(asked, by=alice, at=later)
 
     codes = list(asked.checks.values_list("code", flat=True))
     assert len(codes) == len(set(codes))
-    assert asked.checks.get(outcome="fail").code == "case"
+    assert asked.checks.get(outcome="fail").code == "ceiling"
 
 
 def test_the_request_can_be_changed_while_a_question_is_open(asked: ResourceRequest, ben: User, now: datetime) -> None:
@@ -255,3 +272,13 @@ def test_a_sent_request_is_seen_by_its_project_its_officer_and_the_managers(
 
     assert all(map(seen_by, [alice, ben, maria, tomas]))
     assert not any(map(seen_by, [petra, stranger]))
+
+
+def test_a_manager_is_not_told_of_a_request_they_sent_themselves(
+    complete_draft: ResourceRequest, call: Call, alice: User, maria: User, now: datetime
+) -> None:
+    RoleGrant.objects.create(user=alice, role=Role.ESA_MANAGER, claim="managers", granted_at=now)
+
+    sponsorship.submit(complete_draft, by=alice, at=now)
+
+    assert Message.objects.get().recipient == maria.public_id

@@ -1,11 +1,12 @@
 """The pages of allocations: what each person sees, and what they can do there."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import pytest
 from bs4 import BeautifulSoup
 from django.test import Client
+from django.utils.formats import date_format
 
 from earthcode.audit.models import Event
 from earthcode.identity.models import User
@@ -134,6 +135,28 @@ def test_orders_are_for_those_who_run_platforms(
     assert as_maria.get("/provider/orders/").status_code == 404
 
 
+def test_an_order_says_whose_it_is_and_until_when(active: Allocation, as_petra: Client, as_alice: Client) -> None:
+    order = in_one_line(page_of(as_petra, "/provider/orders/"))
+
+    assert "For Alpine snow, Alice Martin, Alpine Institute" in order
+    assert f"until {date_format(active.ends_on)}, in " in order
+    assert "For Alpine snow" not in in_one_line(page_of(as_alice, "/allocations/"))
+
+
+def test_the_way_back_leads_to_the_list_one_came_from(active: Allocation, as_petra: Client, as_alice: Client) -> None:
+    for client, list_url in ((as_petra, "/provider/orders/"), (as_alice, "/allocations/")):
+        crumb = page_of(client, f"/allocations/{active.reference}/").select_one(".crumbs a")
+        assert crumb is not None
+        assert crumb["href"] == list_url
+
+
+def test_the_list_of_orders_makes_as_many_queries_for_many_rows(award: Award, as_petra: Client, now: datetime) -> None:
+    def rows(count: int) -> None:
+        more_allocations(award, count - award.allocations.count(), at=now)
+
+    assert_queries_do_not_grow(as_petra, "/provider/orders/", rows=rows)
+
+
 def test_the_list_tells_why_something_failed(failed: Allocation, as_petra: Client) -> None:
     assert "The platform is full." in in_one_line(page_of(as_petra, "/provider/orders/"))
 
@@ -194,6 +217,24 @@ def test_the_end_of_an_allocation_is_told_with_its_reason(
     assert "Given back to the award" in in_one_line(page)
     assert link(page, "Open platform") is None
     assert link(page, "End allocation") is None
+
+
+def test_what_ended_before_it_began_says_when_it_came_and_went(
+    active: Allocation, alice: User, as_alice: Client, now: datetime
+) -> None:
+    Allocation.objects.filter(pk=active.pk).update(starts_on=now.date() + timedelta(days=30))
+    active.refresh_from_db()
+    provisioning.end(active, reason="Done.", by=alice, at=now)
+    ending = in_one_line(page_of(as_alice, f"/allocations/{active.reference}/"))
+    close(active, at=now)
+
+    page = in_one_line(page_of(as_alice, f"/allocations/{active.reference}/"))
+
+    today, start, end = (date_format(each) for each in (now.date(), active.starts_on, active.ends_on))
+    assert f"Ending since {today}" in ending
+    assert f"Placed {today} was to start on {start}" in page
+    assert f"Ended {today} would have run until {end}" in page
+    assert f"planned for {start} to {end}" in page
 
 
 # --- following it ----------------------------------------------------------------------------------------------------
@@ -283,7 +324,9 @@ def test_an_operation_of_another_allocation_does_not_exist_here(
 
 
 def test_the_principal_investigator_ends_it_with_a_reason(active: Allocation, as_alice: Client) -> None:
-    assert "go back to the award" in in_one_line(page_of(as_alice, f"/allocations/{active.reference}/end/"))
+    asked = in_one_line(page_of(as_alice, f"/allocations/{active.reference}/end/"))
+    assert "go back to the award" in asked
+    assert "unless another allocation of the person on the same platform keeps it" in asked
 
     response = as_alice.post(f"/allocations/{active.reference}/end/", {"reason": "We are done."}, follow=True)
 
@@ -392,7 +435,10 @@ def test_the_simulated_platform_shows_whom_it_lets_in(
 
     page = in_one_line(page_of(as_alice, url))
     assert "You are let in" in page
-    assert "done once" in page
+    assert "Set up access done once" in page
+    assert f"Until {date_format(active.ends_on)}, the last day" in page
+    assert "vCPU-hours" in page
+    assert "vcpu_hour" not in page
     assert "You are not let in" in in_one_line(page_of(as_petra, url))
 
 

@@ -110,3 +110,26 @@ def test_the_list_makes_as_many_queries_for_many_events(
         add_events(project, alice, count - Event.objects.count(), now)
 
     assert_queries_do_not_grow(as_maria, "/audit/", rows=rows)
+
+
+def test_events_are_told_in_words(award: Award, as_maria: Client) -> None:
+    page = in_one_line(page_of(as_maria, f"/audit/?reference={award.reference}"))
+
+    assert "Approved in full resource_request.approve" in page
+    assert "Credits set aside allocation.place" in page
+
+
+def test_an_event_without_words_goes_by_its_name(
+    project: Project, alice: User, as_maria: Client, now: datetime
+) -> None:
+    add_events(project, alice, 1, now)
+
+    assert shown(as_maria, "/audit/?event=project.rename") == ["project.rename"]
+
+
+def test_how_the_chain_is_checked_is_for_auditors(project: Project, as_maria: Client, person: MakePerson) -> None:
+    auditor = Client()
+    auditor.force_login(person("ada", "Ada Auditor", role=Role.AUDITOR))
+
+    assert "verify_audit" in in_one_line(page_of(auditor, "/audit/"))
+    assert "verify_audit" not in in_one_line(page_of(as_maria, "/audit/"))

@@ -14,7 +14,7 @@ from django.test.utils import CaptureQueriesContext
 from earthcode.identity.models import User
 from earthcode.lib.money import as_text
 from earthcode.sponsorship.models import Award
-from earthcode.web.context import Chrome
+from earthcode.web.context import _ENTRIES, Chrome
 
 QUERIES_MAX = 3
 
@@ -143,3 +143,21 @@ def test_after_a_post_one_comes_back_to_the_home_page(alice: User) -> None:
 
 def test_a_request_that_failed_before_anybody_was_known_still_has_a_bar() -> None:
     assert bar_of(Chrome(RequestFactory().get("/"))).select_one(".brand") is not None
+
+
+def test_managers_find_the_catalogue_and_the_audit_trail(maria: User) -> None:
+    assert {"Catalogue", "Audit"} <= set(entries(chrome_of(maria)))
+
+
+def test_a_provider_finds_the_catalogue_and_one_list_of_orders(petra: User) -> None:
+    assert "Catalogue" in entries(chrome_of(petra))
+    assert "Allocations" not in entries(chrome_of(petra))
+
+
+@pytest.mark.parametrize("path", ["/provider/orders/", "/allocations/NOR-2026-0417-1/"])
+def test_an_order_lies_under_the_orders(petra: User, path: str) -> None:
+    assert [str(link.label) for link in chrome_of(petra, path).navigation if link.current] == ["Orders"]
+
+
+def test_the_bar_has_at_most_five_entries() -> None:
+    assert max(len(each) for each in _ENTRIES.values()) <= 5

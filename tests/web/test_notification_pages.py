@@ -9,6 +9,7 @@ from earthcode.identity.models import User
 from earthcode.notifications import actions
 from earthcode.notifications.actions import Recipient
 from earthcode.notifications.models import Message
+from earthcode.sponsorship.models import Award, ResourceRequest
 from tests.support.pages import in_one_line, soup
 from tests.support.queries import assert_queries_do_not_grow
 from tests.support.visits import link, page_of
@@ -149,3 +150,43 @@ def test_the_list_makes_as_many_queries_for_many_messages(alice: User, as_alice:
             write(alice, f"{number}.", now)
 
     assert_queries_do_not_grow(as_alice, "/notifications/", rows=rows)
+
+
+def test_opening_the_page_a_message_is_about_marks_it(
+    award: Award, alice: User, ben: User, as_alice: Client, now: datetime
+) -> None:
+    Message.objects.all().delete()
+    page = f"/allocations/{award.reference}-1/"
+    about = write(alice, "about", now, to=page)
+    of_ben = write(ben, "about", now, to=page)
+    other = write(alice, "other", now, to=f"/allocations/{award.reference}-2/")
+
+    bell = page_of(as_alice, page).select_one('[aria-label^="Notifications"]')
+
+    assert bell is not None
+    assert bell["aria-label"] == "Notifications, 1 unread"
+    for message in (about, of_ben, other):
+        message.refresh_from_db()
+    assert (about.read_at, of_ben.read_at, other.read_at) == (now, None, None)
+
+
+def test_opening_a_request_marks_what_was_written_about_it(
+    sent_request: ResourceRequest, alice: User, maria: User, as_alice: Client, as_maria: Client, now: datetime
+) -> None:
+    Message.objects.all().delete()
+    for client, person, page in (
+        (as_alice, alice, sent_request.get_absolute_url()),
+        (as_maria, maria, f"/review/{sent_request.reference}/"),
+    ):
+        message = write(person, "about", now, to=page)
+        page_of(client, page)
+        message.refresh_from_db()
+        assert message.read_at == now
+
+
+def test_a_page_one_may_not_see_marks_nothing(award: Award, stranger: User, as_stranger: Client, now: datetime) -> None:
+    message = write(stranger, "about", now, to=f"/allocations/{award.reference}-1/")
+
+    assert as_stranger.get(message.link).status_code == 404
+    message.refresh_from_db()
+    assert message.read_at is None

@@ -5,7 +5,7 @@ from datetime import date, datetime, timedelta
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Dialog, Page, expect
 
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import Workload
@@ -134,7 +134,7 @@ def test_from_an_estimate_to_a_decision(
     page.get_by_role("button", name="Add for 144 credits").click()
     expect(page.get_by_text("Batch on Batch Cluster, Standard: 288 credits.")).to_be_visible()
     expect(page.locator(".sum")).to_contain_text("578.4")
-    page.get_by_role("link", name="Done with platforms").click()
+    page.get_by_role("button", name="Done with platforms").click()
 
     page.get_by_role("link", name="Period").click()
     page.get_by_label("First day").fill("2026-12-01")
@@ -231,3 +231,31 @@ def test_an_error_is_announced_and_leads_to_its_field(visit: Open, queue: list[R
     page.get_by_role("alert").get_by_role("link").click()
 
     expect(page.get_by_label("Reason")).to_be_focused()
+
+
+def test_leaving_with_unsaved_text_is_asked_about_and_words_are_counted(
+    visit: Callable[..., Page], complete_draft: ResourceRequest, call: Call, alice: User
+) -> None:
+    page = visit(alice)
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.goto(f"/requests/{complete_draft.reference}/edit/case/")
+    page.get_by_label("Science case").click()
+    page.get_by_label("Science case").fill("word " * 301)
+    expect(page.locator("[data-words]")).to_contain_text("301 of at most 300 words")
+    expect(page.locator("[data-words] span")).to_be_visible()
+
+    page.get_by_role("link", name="Back without saving").click(no_wait_after=True)
+    expect(page.get_by_label("Science case")).to_be_visible()
+    assert asked == ["beforeunload"]
+    page.get_by_label("Science case").fill("Three short words")
+    expect(page.locator("[data-words] span")).to_be_hidden()
+    expect(page.locator("[data-words]")).to_contain_text("3 of at most 300 words")
+    page.get_by_role("button", name="Save and continue").click()
+    page.wait_for_url(f"**/requests/{complete_draft.reference}/edit/")
+    assert asked == ["beforeunload"]

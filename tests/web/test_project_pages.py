@@ -10,9 +10,12 @@ from django.test import Client
 from earthcode.identity import projects
 from earthcode.identity.models import Membership, Project, User
 from earthcode.identity.roles import ProjectRole, Role
+from earthcode.lib.money import as_text
+from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationKind
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award, Call, ResourceRequest
+from tests.support.allocations import activate, close
 from tests.support.many import bring_projects_to, bring_requests_to
 from tests.support.pages import errors, soup, words
 from tests.support.queries import assert_queries_do_not_grow
@@ -305,3 +308,60 @@ def test_withdrawn_requests_stay_on_the_page(
     sponsorship.withdraw(sent_request, by=alice, at=now)
 
     assert "Withdrawn" in words(as_ben.get("/projects/alpine-snow/"))
+
+
+# --- its title and summary -------------------------------------------------------------------------------------------
+
+
+def test_the_leader_changes_title_and_summary(as_alice: Client, project: Project) -> None:
+    way = soup(as_alice.get("/projects/alpine-snow/")).select_one('a[href="/projects/alpine-snow/edit/"]')
+    assert way is not None
+    filled = soup(as_alice.get(str(way["href"]))).select_one("#id_title")
+    assert filled is not None
+    assert filled["value"] == "Alpine snow"
+
+    page = words(as_alice.post(str(way["href"]), {"title": "Alpine ice", "summary": "Ice."}, follow=True))
+
+    assert "Alpine ice" in page
+    project.refresh_from_db()
+    assert (project.title, project.summary, project.slug) == ("Alpine ice", "Ice.", "alpine-snow")
+
+
+@pytest.mark.parametrize("title", ["", "  ", "x" * 201])
+def test_a_project_keeps_a_title(as_alice: Client, project: Project, title: str) -> None:
+    answer = as_alice.post("/projects/alpine-snow/edit/", {"title": title, "summary": "Ice."})
+
+    assert answer.status_code == 422
+    before = (project.title, project.summary)
+    project.refresh_from_db()
+    assert (project.title, project.summary) == before
+
+
+@pytest.mark.parametrize(("who", "status"), [("ben", 403), ("maria", 403), ("stranger", 404)])
+def test_others_do_not_change_it(request: pytest.FixtureRequest, project: Project, who: str, status: int) -> None:
+    client: Client = request.getfixturevalue(f"as_{who}")
+
+    assert client.get("/projects/alpine-snow/edit/").status_code == status
+    assert client.post("/projects/alpine-snow/edit/", {"title": "Mine"}).status_code == status
+    project.refresh_from_db()
+    assert project.title == "Alpine snow"
+
+
+@pytest.mark.parametrize("path", ["add", "remove"])
+def test_whoever_comes_to_the_address_of_a_form_comes_to_the_page(
+    as_alice: Client, project: Project, path: str
+) -> None:
+    assert as_alice.get(f"/projects/alpine-snow/members/{path}/")["Location"] == "/projects/alpine-snow/"
+    assert people(project) == {"alice", "ben"}
+
+
+def test_credits_given_back_are_explained(as_alice: Client, award: Award, alice: User, now: datetime) -> None:
+    assert "are free" not in words(as_alice.get("/projects/alpine-snow/"))
+    allocation = award.allocations.get(platform__slug="hub")
+    activate(allocation, at=now)
+    provisioning.end(allocation, reason="Done.", by=alice, at=now)
+    close(allocation, at=now)
+
+    page = words(as_alice.get("/projects/alpine-snow/"))
+
+    assert f"{as_text(allocation.amount)} credits of {award.reference} are free: they were given back" in page

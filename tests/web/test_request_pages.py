@@ -346,6 +346,13 @@ def add(client: Client, resource_request: ResourceRequest, plan: Plan, **numbers
     return client.post(url(resource_request, "edit/platforms/"), {"plan": plan.pk, "do": "save", **numbers})
 
 
+def change(client: Client, resource_request: ResourceRequest, plan: Plan, **sent: object) -> Any:
+    """Press a button of the lines, with numbers for this plan (``cpu=…``) and what the button sends (``do=…``)."""
+    names = {name: name if name in ("do", "save", "remove", "another") else f"{plan.pk}-{name}" for name in sent}
+    data = {names[name]: value for name, value in sent.items()}
+    return client.post(url(resource_request, "edit/platforms/"), data)
+
+
 def test_a_plan_is_chosen_from_those_with_a_price(
     as_alice: Client, draft: ResourceRequest, hub_plan: Plan, batch_plan: Plan, unpriced_plan: Plan
 ) -> None:
@@ -400,7 +407,7 @@ def test_two_plans_on_two_platforms_add_up(
 def test_a_changed_number_changes_the_price(
     as_alice: Client, complete_draft: ResourceRequest, batch_plan: Plan, hub_plan: Plan
 ) -> None:
-    answer = add(as_alice, complete_draft, batch_plan, cpu=16, hours=60, months=6)
+    answer = change(as_alice, complete_draft, batch_plan, cpu=16, hours=60, months=6, save=batch_plan.pk)
 
     assert answer["Location"] == url(complete_draft, "edit/platforms/")
     assert complete_draft.lines.get(plan=batch_plan).amount == credits(288)
@@ -408,7 +415,7 @@ def test_a_changed_number_changes_the_price(
 
 
 def test_a_line_is_removed(as_alice: Client, complete_draft: ResourceRequest, batch_plan: Plan) -> None:
-    data = {"plan": batch_plan.pk, "do": "remove"}
+    data = {"remove": batch_plan.pk}
 
     as_alice.post(url(complete_draft, "edit/platforms/"), data)
     again = as_alice.post(url(complete_draft, "edit/platforms/"), data)
@@ -423,11 +430,11 @@ def test_a_line_of_a_plan_that_is_no_longer_offered_can_be_removed_and_not_chang
     batch_plan.is_listed = False
     batch_plan.save()
 
-    refused = add(as_alice, complete_draft, batch_plan, cpu=16, hours=60, months=6)
+    refused = change(as_alice, complete_draft, batch_plan, cpu=16, hours=60, months=6, do="done")
     assert refused.status_code == 422
     assert any("no longer offered" in error for error in errors(refused))
     assert complete_draft.lines.get(plan=batch_plan).amount == credits(144)
-    as_alice.post(url(complete_draft, "edit/platforms/"), {"plan": batch_plan.pk, "do": "remove"})
+    change(as_alice, complete_draft, batch_plan, cpu=16, hours=60, months=6, remove=batch_plan.pk)
 
     assert not complete_draft.lines.filter(plan=batch_plan).exists()
 
@@ -449,12 +456,68 @@ def test_numbers_that_give_no_price_are_refused_beside_their_line(
 ) -> None:
     before = list(complete_draft.lines.values())
 
-    answer = add(as_alice, complete_draft, batch_plan, **numbers)
+    answer = change(as_alice, complete_draft, batch_plan, **numbers, do="done")
 
     assert answer.status_code == 422
     panel = soup(answer).select_one(f"section[aria-labelledby='plan-{batch_plan.pk}'] .error-summary")
     assert panel is not None
     assert list(complete_draft.lines.values()) == before
+
+
+@pytest.mark.parametrize("button", [{"do": "done"}, {"do": "choose"}, {"save": "hub"}, {"remove": "hub"}])
+def test_numbers_that_were_typed_are_kept_whatever_is_pressed(
+    as_alice: Client, complete_draft: ResourceRequest, hub_plan: Plan, batch_plan: Plan, button: dict[str, str]
+) -> None:
+    sent = {name: hub_plan.pk if value == "hub" else value for name, value in button.items()}
+    hub = {f"{hub_plan.pk}-{name}": value for name, value in {"cpu": 8, "hours": 60, "gb": 500, "months": 6}.items()}
+    batch = {f"{batch_plan.pk}-{name}": value for name, value in {"cpu": 16, "hours": 60, "months": 6}.items()}
+
+    answer = as_alice.post(url(complete_draft, "edit/platforms/"), {**hub, **batch, **sent, "another": batch_plan.pk})
+
+    assert answer.status_code == 302
+    assert complete_draft.lines.get(plan=batch_plan).amount == credits(288)
+    assert complete_draft.lines.filter(plan=hub_plan).exists() == ("remove" not in button)
+
+
+def test_done_saves_nothing_where_one_number_is_wrong(
+    as_alice: Client, complete_draft: ResourceRequest, hub_plan: Plan, batch_plan: Plan
+) -> None:
+    before = list(complete_draft.lines.values())
+    hub = {f"{hub_plan.pk}-{name}": value for name, value in {"cpu": 4, "hours": 60, "gb": 500, "months": 6}.items()}
+    batch = {f"{batch_plan.pk}-{name}": value for name, value in {"cpu": "x", "hours": 60, "months": 6}.items()}
+
+    answer = as_alice.post(url(complete_draft, "edit/platforms/"), {**hub, **batch, "do": "done"})
+
+    assert answer.status_code == 422
+    assert list(complete_draft.lines.values()) == before
+    # What was typed for the other plan is there still.
+    typed = soup(answer).select_one(f"input[name='{hub_plan.pk}-cpu']")
+    assert typed is not None
+    assert typed["value"] == "4"
+
+
+def test_done_without_a_change_leaves_the_prices_of_the_day_they_were_asked(
+    as_alice: Client, complete_draft: ResourceRequest
+) -> None:
+    before = list(complete_draft.lines.values())
+    page = soup(as_alice.get(url(complete_draft, "edit/platforms/")))
+    data = {str(each["name"]): str(each["value"]) for each in page.select("#lines .field input")}
+
+    answer = as_alice.post(url(complete_draft, "edit/platforms/"), {**data, "do": "done"})
+
+    assert answer["Location"] == url(complete_draft, "edit/")
+    assert list(complete_draft.lines.values()) == before
+
+
+def test_while_a_plan_is_added_there_is_no_number_of_another_to_lose(
+    as_alice: Client, complete_draft: ResourceRequest, batch_plan: Plan
+) -> None:
+    complete_draft.lines.get(plan=batch_plan).delete()
+
+    page = soup(as_alice.get(url(complete_draft, "edit/platforms/"), {"plan": batch_plan.pk}))
+
+    assert page.select("#lines input:not([type=hidden])") == []
+    assert "Done with platforms" not in page.get_text()
 
 
 def test_a_plan_that_stores_only_needs_no_price_for_machines(
@@ -525,7 +588,27 @@ def test_words_beyond_what_the_call_reads_are_pointed_out(
 ) -> None:
     page = as_alice.post(url(complete_draft, "edit/case/"), {"science_case": "word " * 307, "do": "preview"})
 
-    assert "307 words: 7 more than Open Science 2026 reads" in words(page)
+    assert "307 of at most 300 words" in words(page)
+    assert soup(page).select_one(".over span[hidden]") is None
+    assert "more than Open Science 2026 reads" in words(page)
+
+
+def test_a_case_that_is_too_long_is_kept_and_not_sent(
+    as_alice: Client, complete_draft: ResourceRequest, call: Call
+) -> None:
+    answer = as_alice.post(
+        url(complete_draft, "edit/case/"), {"science_case": "word " * 301, "do": "save"}, follow=True
+    )
+
+    assert answer.redirect_chain == [(url(complete_draft, "edit/case/"), 302)]
+    assert "The text is saved, but the request cannot be sent like this." in words(answer)
+    assert len(stored(complete_draft).science_case.split()) == 301
+
+    check = as_alice.get(url(complete_draft, "edit/check/"))
+    assert [str(link["href"]) for link in soup(check).select(".notice a")] == [url(complete_draft, "edit/case/")]
+    assert "Send request" not in words(check)
+    assert as_alice.post(url(complete_draft, "edit/check/"), ANSWERS).status_code == 422
+    assert stored(complete_draft).status == RequestStatus.DRAFT
 
 
 @pytest.mark.parametrize("text", ["", "   ", "x" * 20_001, "a\0b"])
@@ -576,8 +659,27 @@ def test_what_must_be_declared_is_asked_for_and_nothing_is_kept(
     assert "Confirm that the work earns no revenue." in words(answer)
     assert stored(complete_draft).status == RequestStatus.DRAFT
     assert not stored(complete_draft).will_publish
+    # Beside the boxes they speak of, and linked to them.
+    links = [str(link["href"]) for link in soup(answer).select(".error-summary a")]
+    assert links == ["#id_non_commercial", "#id_no_provider_tie"]
+    for name in ("non_commercial", "no_provider_tie"):
+        box = soup(answer).select_one(f"input[name={name}][aria-invalid=true]")
+        assert box is not None
+        assert f"id_{name}_error" in str(box["aria-describedby"])
     # What was ticked stays ticked.
     assert soup(answer).select_one("input[name=will_publish][checked]") is not None
+
+
+def test_a_promise_that_was_not_asked_for_yet_is_no_finding(
+    as_alice: Client, complete_draft: ResourceRequest, call: Call, alice: User, now: datetime
+) -> None:
+    sponsorship.save_declarations(
+        complete_draft, non_commercial=True, no_provider_tie=True, will_publish=False, by=alice, at=now
+    )
+
+    assert "Does not promise to publish" not in words(as_alice.get(url(complete_draft, "edit/check/")))
+    as_alice.post(url(complete_draft, "edit/check/"), {**ANSWERS, "will_publish": ""})
+    assert "Does not promise to publish" in words(as_alice.get(url(complete_draft)))
 
 
 def test_an_incomplete_request_shows_what_is_missing(as_alice: Client, draft: ResourceRequest, call: Call) -> None:
@@ -677,6 +779,39 @@ def test_a_granted_request_leads_to_its_allocations(as_alice: Client, award: Awa
     assert links == [allocation.get_absolute_url() for allocation in award.allocations.order_by("pk")]
 
 
+def test_who_acts_next_follows_the_allocations(as_alice: Client, award: Award) -> None:
+    first, second = award.allocations.order_by("pk")
+
+    def next_words(one: str, other: str) -> str:
+        for allocation, status in ((first, one), (second, other)):
+            type(allocation).objects.filter(pk=allocation.pk).update(status=status)
+        return str(as_alice.get(f"/requests/{award.reference}/").context["next"])
+
+    assert next_words("active", "active") == "The project: its platforms are open."
+    assert next_words("closed", "active") == f"The project: {second.plan.offering} is open, the rest has ended."
+    assert "access is being set up" in next_words("closed", "provisioning")
+    assert next_words("closed", "ending") == "Nobody has to do anything: access is being removed."
+    assert next_words("closed", "closed") == "Nobody. The allocations have ended."
+
+
+def test_a_withdrawn_request_does_not_lead_to_the_queue(
+    as_maria: Client, sent_request: ResourceRequest, alice: User, now: datetime
+) -> None:
+    assert "Open in the review queue" in words(as_maria.get(url(sent_request)))
+    sponsorship.withdraw(sent_request, by=alice, at=now)
+
+    assert "Open in the review queue" not in words(as_maria.get(url(sent_request)))
+
+
+def test_a_line_shows_only_numbers_that_its_price_depends_on(
+    as_alice: Client, complete_draft: ResourceRequest, call: Call
+) -> None:
+    for page in (as_alice.get(url(complete_draft)), as_alice.get(url(complete_draft, "edit/check/"))):
+        assert "8 vCPU, 60 h a month, 6 months" in words(page)
+        assert "8 vCPU, 60 h a month, 500 GB stored, 6 months" in words(page)
+        assert "32 GB" not in words(page)
+
+
 def test_a_rejected_request_says_why_and_can_be_used_again(
     as_alice: Client, sent_request: ResourceRequest, maria: User, now: datetime
 ) -> None:
@@ -759,6 +894,23 @@ def test_an_empty_answer_is_refused(as_alice: Client, asked: ResourceRequest) ->
     assert answer.status_code == 422
     assert len(errors(answer)) == 1
     assert stored(asked).status == RequestStatus.INFO_NEEDED
+
+
+def test_a_half_typed_answer_is_there_after_a_look_at_the_request(as_alice: Client, asked: ResourceRequest) -> None:
+    button = soup(as_alice.get(url(asked))).select_one("button[value=change]")
+    assert button is not None
+    assert button["form"] == "answering"
+
+    answer = as_alice.post(url(asked, "answer/"), {"answer": "All of", "do": "change"})
+
+    assert answer["Location"] == url(asked, "edit/")
+    assert stored(asked).status == RequestStatus.INFO_NEEDED
+    for page in (as_alice.get(url(asked)), as_alice.get(url(asked, "edit/check/"))):
+        box = soup(page).select_one("textarea[name=answer]")
+        assert box is not None
+        assert box.get_text().strip() == "All of"
+    as_alice.post(url(asked, "answer/"), {"answer": "All of them."})
+    assert not any(key.startswith("answer_to_") for key in as_alice.session.keys())  # noqa: SIM118
 
 
 def test_an_answer_nobody_asked_for_is_refused(as_alice: Client, sent_request: ResourceRequest) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from earthcode.catalogue.models import Plan, Tier
 from earthcode.identity import projects
 from earthcode.identity.models import Organisation, Project, User
+from earthcode.identity.roles import Role
 from earthcode.lib.money import credits
 from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation
@@ -59,7 +60,7 @@ def send(
 
 
 @pytest.mark.parametrize("name", ["alice", "ben", "petra", "tomas", "stranger"])
-def test_the_queue_exists_for_managers_only(
+def test_the_queue_exists_for_managers_and_reviewers_only(
     request: pytest.FixtureRequest, sent_request: ResourceRequest, name: str
 ) -> None:
     client: Client = request.getfixturevalue(f"as_{name}")
@@ -68,6 +69,22 @@ def test_the_queue_exists_for_managers_only(
     assert client.get(url(sent_request)).status_code == 404
     answer = client.post(url(sent_request), {"decision": "approve", "reason": "Mine."})
     assert answer.status_code == 404
+    assert stored(sent_request).status == RequestStatus.IN_REVIEW
+
+
+def test_a_reviewer_reads_along_and_does_not_decide(
+    as_stranger: Client, stranger: User, sent_request: ResourceRequest, now: datetime
+) -> None:
+    stranger.role_grants.create(role=Role.REVIEWER, claim="groups=reviewer", granted_at=now)
+
+    assert titles(as_stranger.get("/review/")) == [sent_request.title]
+    page = as_stranger.get(url(sent_request))
+    assert "You read along" in words(page)
+    assert soup(page).select("form.decision") == []
+    assert soup(page).select("article a[href^='/projects/']") == []
+    refused = as_stranger.post(url(sent_request), {"decision": "reject", "reason": "Mine."})
+    assert refused.status_code == 422
+    assert errors(refused)
     assert stored(sent_request).status == RequestStatus.IN_REVIEW
 
 
@@ -382,6 +399,20 @@ def test_a_decision_needs_a_choice_and_a_reason(
     assert errors(answer)
     assert stored(sent_request).status == RequestStatus.IN_REVIEW
     assert not Decision.objects.exists()
+
+
+def test_a_question_that_is_not_written_is_called_a_question(as_maria: Client, sent_request: ResourceRequest) -> None:
+    answer = as_maria.post(url(sent_request), {"decision": "ask", "reason": ""})
+
+    assert errors(answer) == ["Your question: Write the question: the applicant reads it."]
+
+
+def test_an_amount_under_one_credit_has_its_decimals_in_the_queue(
+    as_maria: Client, sent_request: ResourceRequest
+) -> None:
+    ResourceRequest.objects.filter(pk=sent_request.pk).update(amount=credits("0.72"))
+
+    assert "0.72" in soup(as_maria.get("/review/")).select_one(".queue-amount").get_text()  # type: ignore[union-attr]
 
 
 def test_what_was_typed_stays_when_it_was_refused(as_maria: Client, sent_request: ResourceRequest) -> None:

@@ -452,7 +452,9 @@ def test_signing_out_here_works_without_the_single_sign_on(sso: Issuer, visitor:
 
 @pytest.mark.parametrize("state", ["", "made up", "made up:by:somebody"])
 def test_only_our_own_sign_out_says_that_both_sessions_ended(visitor: Client, db: None, state: str) -> None:
-    assert "may still be open" in visitor.get("/accounts/signed-out/", {"state": state}).content.decode()
+    page = visitor.get("/accounts/signed-out/", {"state": state}).content.decode()
+    assert "may still be open" in page
+    assert "for example JupyterLab, keep a session of their own until you sign out there" in page
 
 
 def test_signing_out_is_asked_about_when_it_comes_by_link(sso: Issuer, visitor: Client) -> None:
