@@ -5,6 +5,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -142,7 +143,9 @@ def test_a_notebook_computes_through_the_proxy(alice: Person, marketplace: Marke
 
 def run_code(person: Person, kernel: str, code: str) -> str:
     """What the code prints in the kernel, spoken to over the web socket of its channels."""
-    return asyncio.run(_run_code(person, kernel, code))
+    # In a thread of its own: where a browser test came before, Playwright's event loop runs in this one.
+    with ThreadPoolExecutor(1) as aside:
+        return aside.submit(asyncio.run, _run_code(person, kernel, code)).result()
 
 
 async def _run_code(person: Person, kernel: str, code: str) -> str:

@@ -63,6 +63,25 @@ ENABLE_SERVER = true
 """
 
 
+#: Python runs this at the start of each of canaille's processes. Canaille's access tokens say when they were made to the
+#: second and nothing else that differs, and it cannot store one text twice: without this, signing in twice within a
+#: second is an error of its own.
+AT_START = """
+import uuid
+
+from authlib.oidc.core.grants import util
+
+as_it_is = util.generate_id_token
+
+
+def generate_id_token(token, user_info, *arguments, **named):
+    return as_it_is(token, type(user_info)(user_info, jti=uuid.uuid4().hex), *arguments, **named)
+
+
+util.generate_id_token = generate_id_token
+"""
+
+
 class CanailleFailed(RuntimeError):
     """It could not be installed, filled or started; the message has the end of its log."""
 
@@ -83,6 +102,7 @@ class Canaille:
     @property
     def _environment(self) -> dict[str, str]:
         mine = {"CANAILLE_CONFIG": str(self.folder / "canaille.toml"), "HOME": str(self.folder)}
+        mine["PYTHONPATH"] = str(self.folder)
         return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | mine
 
     def fill(self, programs: Path) -> None:
@@ -91,6 +111,7 @@ class Canaille:
         table = ", ".join(f'{name} = "{value}"' for name, value in jwk.items() if isinstance(value, str))
         text = SETTINGS.format(host=f"127.0.0.1:{self.port}", folder=self.folder, jwk=f"{{{table}}}")
         (self.folder / "canaille.toml").write_text(text, encoding="utf-8")
+        (self.folder / "sitecustomize.py").write_text(AT_START, encoding="utf-8")
         _run(
             [str(programs / "python"), str(HERE / "seed.py")],
             given=json.dumps(self._contents()),
