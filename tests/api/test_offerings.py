@@ -62,6 +62,14 @@ def test_an_offering_has_its_plans_and_the_rates_of_today(catalogue: list[Plan],
     assert vcpu["rate"]["evidence"] == "demonstration"
 
 
+def test_what_a_plan_no_longer_meters_is_not_shown(catalogue: list[Plan], client: Client) -> None:
+    Component.objects.filter(plan=catalogue[0], metric="gb_month").update(in_use=False)
+
+    (plan,) = client.get("/api/v1/offerings/hub-notebooks").json()["plans"]
+
+    assert [each["metric"] for each in plan["components"]] == ["vcpu_hour"]
+
+
 def test_a_price_that_nobody_stated_is_null_and_never_zero(catalogue: list[Plan], client: Client) -> None:
     Component.objects.create(plan=catalogue[2], metric="gb_month")
 

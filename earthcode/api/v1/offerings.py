@@ -116,7 +116,7 @@ class OfferingSerializer(serializers.ModelSerializer[Offering]):
 def listed_offerings() -> QuerySet[Offering]:
     """What the public catalogue shows, with the plans it shows and the rates of today."""
     rates = Rate.objects.filter(valid__contains=timezone.localdate())
-    components = Component.objects.prefetch_related(Prefetch("rates", rates))
+    components = Component.objects.filter(in_use=True).prefetch_related(Prefetch("rates", rates))
     plans = Plan.objects.filter(is_listed=True).prefetch_related(Prefetch("components", components))
     return (
         Offering.objects.filter(is_listed=True)
