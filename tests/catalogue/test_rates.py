@@ -66,7 +66,8 @@ def test_rates_may_follow_each_other_and_those_of_others_do_not_matter(metered: 
 
 
 @pytest.mark.parametrize(
-    "change", ["micro_per_unit = 1", "source = 'elsewhere'", "valid = '[2025-01-01,)'", "component_id = component_id + 1"]
+    "change",
+    ["micro_per_unit = 1", "source = 'elsewhere'", "valid = '[2025-01-01,)'", "component_id = component_id + 1"],
 )
 def test_a_rate_is_not_edited_by_sql(metered: Component, change: str) -> None:
     rate = add(metered, Range(date(2026, 1, 1), None))
