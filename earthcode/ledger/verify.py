@@ -1,21 +1,25 @@
 """Re-derives every balance and every rule from the postings, without the functions that wrote them.
 
-Each rule is one statement, so it sees one moment of the books even while they are written, and PostgreSQL keeps the memory
-bounded. It returns a line for each row that breaks it.
+All rules see the books as they were at one moment, even while they are written, and PostgreSQL keeps the memory bounded.
+To add a rule, write a statement that returns (row, what is wrong) for each row that breaks it, and a line in ``RULES``.
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from heapq import nsmallest
 
-from django.db import connection
+from django.db import connection, transaction
 
 _POSTINGS = """
-    SELECT format('entry %s line %s: %s', posting.entry_id, posting.line, CASE
+    SELECT format('entry %s line %s', posting.entry_id, posting.line), CASE
                WHEN debit.id IS NULL OR credit.id IS NULL THEN 'an account is missing'
                WHEN debit.id = credit.id THEN 'debits and credits one account'
                WHEN posting.amount <= 0 THEN 'the amount is not positive'
                WHEN debit.unit <> posting.unit OR credit.unit <> posting.unit THEN 'units mix'
-               ELSE 'a side is numbered that should not be, or is not' END)
+               ELSE 'a side is numbered that should not be, or is not' END
     FROM ledger_posting posting
     LEFT JOIN ledger_account debit ON debit.id = posting.debit_id
     LEFT JOIN ledger_account credit ON credit.id = posting.credit_id
@@ -26,11 +30,11 @@ _POSTINGS = """
 """
 
 _ENTRIES = """
-    SELECT format('entry %s: %s', coalesce(entry.id, lines.entry_id), CASE
+    SELECT format('entry %s', coalesce(entry.id, lines.entry_id)), CASE
                WHEN entry.id IS NULL THEN 'its postings are there and it is not'
                WHEN lines.entry_id IS NULL THEN 'it has no postings'
                WHEN lines.count <> lines.last OR lines.first <> 1 THEN 'its lines are not numbered 1, 2, …'
-               ELSE 'its kind needs what it does not have, or has what it does not need' END)
+               ELSE 'its kind needs what it does not have, or has what it does not need' END
     FROM ledger_entry entry
     FULL JOIN (
         SELECT entry_id, count(*) AS count, min(line) AS first, max(line) AS last FROM ledger_posting GROUP BY entry_id
@@ -42,12 +46,12 @@ _ENTRIES = """
 """
 
 _FLOORS = """
-    SELECT format('account %s: has %s', code, credits - debits)
+    SELECT format('account %s', code), format('has %s', credits - debits)
     FROM ledger_account WHERE has_floor AND credits < debits
 """
 
 _KINDS = """
-    SELECT format('account %s: not what an account of kind %s is', account.code, account.kind)
+    SELECT format('account %s', account.code), format('not what an account of kind %s is', account.kind)
     FROM ledger_account account
     LEFT JOIN (VALUES
         ('commitment', 'asset', false, true),
@@ -60,8 +64,8 @@ _KINDS = """
 """
 
 _TOTALS = """
-    SELECT format(
-        'account %s: says debits %s, credits %s after %s postings; its postings say %s, %s after %s', account.code,
+    SELECT format('account %s', account.code), format(
+        'says debits %s, credits %s after %s postings; its postings say %s, %s after %s',
         account.debits, account.credits, account.seq,
         coalesce(sums.debits, 0), coalesce(sums.credits, 0), coalesce(sums.count, 0))
     FROM ledger_account account
@@ -81,8 +85,9 @@ _TOTALS = """
 """
 
 _RUNNING_TOTALS = """
-    SELECT format('entry %s line %s: says number %s and total %s on its %s side; it is number %s and leaves %s',
-                  entry_id, line, seq, total, side, place, running)
+    SELECT format('entry %s line %s', entry_id, line),
+           format('says number %s and total %s on its %s side; it is number %s and leaves %s',
+                  seq, total, side, place, running)
     FROM (
         SELECT entry_id, line, side, seq, total, row_number() OVER earlier AS place,
                CASE side WHEN 'debit' THEN sum(debit) OVER earlier ELSE sum(credit) OVER earlier END AS running
@@ -100,7 +105,7 @@ _RUNNING_TOTALS = """
 """
 
 _CHECKPOINTS = """
-    SELECT format('account %s: its checkpoint at entry %s is not the sum of its postings', account.code, step.upto_entry)
+    SELECT format('checkpoint of account %s at entry %s', account.code, step.upto_entry), 'not the sum of the postings up to it'
     FROM (
         SELECT account_id, upto_entry, lag(upto_entry, 1, 0::bigint) OVER earlier AS since,
                debits - lag(debits, 1, 0::bigint) OVER earlier AS debits,
@@ -123,7 +128,8 @@ _CHECKPOINTS = """
     WHERE (step.debits, step.credits, step.count) IS DISTINCT FROM (sums.debits, sums.credits, sums.count)
        OR NOT account.deferred
     UNION ALL
-    SELECT format('account %s: brought up to entry %s, its last checkpoint is at %s', code, rolled_to, coalesce(last, 0))
+    SELECT format('account %s', code),
+           format('brought up to entry %s, its last checkpoint is at %s', rolled_to, coalesce(last, 0))
     FROM ledger_account account
     LEFT JOIN (SELECT account_id, max(upto_entry) AS last FROM ledger_checkpoint GROUP BY 1) checkpoint
         ON checkpoint.account_id = account.id
@@ -131,8 +137,9 @@ _CHECKPOINTS = """
 """
 
 _HOLDS = """
-    SELECT format('hold %s: says %s set aside, %s captured, %s released, %s refunded; its entries say %s, %s, %s, %s',
-                  hold.id, hold.authorised, hold.captured, hold.released, hold.refunded,
+    SELECT format('hold %s', hold.id),
+           format('says %s set aside, %s captured, %s released, %s refunded; its entries say %s, %s, %s, %s',
+                  hold.authorised, hold.captured, hold.released, hold.refunded,
                   coalesce(sums.authorised, 0), coalesce(sums.captured, 0), coalesce(sums.released, 0),
                   coalesce(sums.refunded, 0))
     FROM ledger_hold hold
@@ -153,13 +160,14 @@ _HOLDS = """
        OR hold.authorised + hold.captured + hold.released + hold.refunded IS DISTINCT FROM sums.everything
        OR hold.captured + hold.released > hold.authorised OR hold.refunded > hold.captured
     UNION ALL
-    SELECT format('entry %s: names hold %s, which is missing', entry.id, entry.hold_id)
+    SELECT format('entry %s', entry.id), format('names hold %s, which is missing', entry.hold_id)
     FROM ledger_entry entry
     WHERE entry.hold_id IS NOT NULL AND NOT EXISTS (SELECT FROM ledger_hold hold WHERE hold.id = entry.hold_id)
 """
 
 _HELD = """
-    SELECT format('account %s: holds %s, and its open holds have %s left', account.code,
+    SELECT format('account %s', account.code),
+           format('holds %s, and its open holds have %s left',
                   account.credits - account.debits, coalesce(holds.remaining, 0))
     FROM ledger_account account
     LEFT JOIN (
@@ -170,7 +178,7 @@ _HELD = """
 """
 
 _KEYS = """
-    SELECT format('key %s: stands for %s entries, the first is %s', idempotency_key, count(*), min(id))
+    SELECT format('key %s', idempotency_key), format('stands for %s entries, the first is %s', count(*), min(id))
     FROM ledger_entry GROUP BY idempotency_key HAVING count(*) > 1
 """
 
@@ -196,20 +204,21 @@ _GIVEN_BACK = """
           AND posting.credit_id IS DISTINCT FROM hold.wallet_id
         GROUP BY 1, 2, 3
     )
-    SELECT format('entry %s: moved %s between two accounts, and %s were given back in %s reversals',
-                  given_back.original_id, coalesce(moved.amount, 0), given_back.amount, given_back.reversals)
+    SELECT format('entry %s', given_back.original_id),
+           format('moved %s between two accounts, and %s were given back in %s reversals',
+                  coalesce(moved.amount, 0), given_back.amount, given_back.reversals)
     FROM given_back
     LEFT JOIN moved USING (original_id, from_id, to_id)
     WHERE given_back.amount > coalesce(moved.amount, 0) OR given_back.reversals > 1
 """
 
 _TRIAL_BALANCE = """
-    SELECT format('unit %s: debits %s, credits %s', unit, sum(debits), sum(credits))
+    SELECT format('unit %s', unit), format('debits %s, credits %s', sum(debits), sum(credits))
     FROM ledger_balance GROUP BY unit HAVING sum(debits) <> sum(credits)
 """
 
 _GUARDS = """
-    SELECT format('trigger %s on %s: missing or switched off', expected.name, expected.relation)
+    SELECT format('trigger %s on %s', expected.name, expected.relation), 'missing or switched off'
     FROM (VALUES
         ('ledger_account', 'ledger_account_opens'),
         ('ledger_account', 'ledger_account_written_by_draft'),
@@ -232,7 +241,7 @@ _GUARDS = """
     LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.relation) AND tgname = expected.name AND tgenabled IN ('O', 'A')
     WHERE pg_trigger.oid IS NULL
     UNION ALL
-    SELECT format('constraint %s on %s: missing or not enforced', expected.name, expected.relation)
+    SELECT format('constraint %s on %s', expected.name, expected.relation), 'missing or not enforced'
     FROM (VALUES
         ('ledger_account', 'ledger_account_not_overdrawn'),
         ('ledger_account', 'ledger_account_code_is_unique'),
@@ -245,7 +254,7 @@ _GUARDS = """
     LEFT JOIN pg_constraint ON conrelid = to_regclass(expected.relation) AND conname = expected.name AND convalidated
     WHERE pg_constraint.oid IS NULL
     UNION ALL
-    SELECT 'index ledger_entry_reversed_once: missing or not valid'
+    SELECT 'index ledger_entry_reversed_once', 'missing or not valid'
     WHERE NOT EXISTS (
         SELECT FROM pg_index
         WHERE indexrelid = to_regclass('ledger_entry_reversed_once') AND indisunique AND indisvalid
@@ -255,48 +264,119 @@ _GUARDS = """
 
 @dataclass(frozen=True)
 class Rule:
-    """What always holds, in words, and a statement that returns a line for each row of which it does not."""
+    """What always holds, in words; the table whose rows it is about; and a statement that returns (row, what is wrong) for
+    each row of which it does not hold."""
 
     words: str
+    over: str
     breaks: str
 
 
 RULES = (
-    Rule("every posting moves a positive amount of one unit between two accounts", _POSTINGS),
-    Rule("every entry is whole and of its kind", _ENTRIES),
-    Rule("every account is what its kind says", _KINDS),
-    Rule("no account is below its floor", _FLOORS),
-    Rule("every account's totals are the sum of its postings", _TOTALS),
-    Rule("every posting repeats the number and total it left behind", _RUNNING_TOTALS),
-    Rule("every checkpoint is the sum of the postings up to it", _CHECKPOINTS),
-    Rule("every hold is what its entries made of it", _HOLDS),
-    Rule("held accounts hold what open holds have left", _HELD),
-    Rule("every key stands for one entry", _KEYS),
-    Rule("nothing is given back twice, or beyond what was moved", _GIVEN_BACK),
-    Rule("debits equal credits over everything", _TRIAL_BALANCE),
-    Rule("the guards of the database are in place", _GUARDS),
+    Rule("every posting moves a positive amount of one unit between two accounts", "ledger_posting", _POSTINGS),
+    Rule("every entry is whole and of its kind", "ledger_entry", _ENTRIES),
+    Rule("every account is what its kind says", "ledger_account", _KINDS),
+    Rule("no account is below its floor", "ledger_account", _FLOORS),
+    Rule("every account's totals are the sum of its postings", "ledger_account", _TOTALS),
+    Rule("every posting repeats the number and total it left behind", "ledger_posting", _RUNNING_TOTALS),
+    Rule("every checkpoint is the sum of the postings up to it", "ledger_checkpoint", _CHECKPOINTS),
+    Rule("every hold is what its entries made of it", "ledger_hold", _HOLDS),
+    Rule("held accounts hold what open holds have left", "ledger_hold", _HELD),
+    Rule("every key stands for one entry", "ledger_entry", _KEYS),
+    Rule("nothing is given back twice, or beyond what was moved", "ledger_entry", _GIVEN_BACK),
+    Rule("debits equal credits over everything", "ledger_posting", _TRIAL_BALANCE),
+    Rule("the guards of the database are in place", "pg_trigger", _GUARDS),
 )
 #: How many broken rows a finding names.
 NAMED_MAX = 20
 
 
+@dataclass(frozen=True, order=True)
+class Break:
+    """One row of which a rule does not hold."""
+
+    row: str
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.what}"
+
+
 @dataclass(frozen=True)
 class Finding:
-    """Whether a rule holds. ``breaks`` names the first rows of which it does not."""
+    """Whether a rule holds, over how many rows of which table. ``breaks`` names the first rows of which it does not."""
 
     rule: str
-    breaks: tuple[str, ...]
-    more: bool
+    over: str
+    rows: int
+    breaks: tuple[Break, ...]
+    broken_rows: int
 
     @property
     def holds(self) -> bool:
-        return not self.breaks
+        return self.broken_rows == 0
+
+    @property
+    def unnamed(self) -> int:
+        """How many more rows are broken than ``breaks`` names."""
+        return self.broken_rows - len(self.breaks)
 
 
 def findings() -> Iterator[Finding]:
-    """Check every rule over the whole books."""
-    for rule in RULES:
-        with connection.chunked_cursor() as cursor:
-            cursor.execute(rule.breaks)
-            named = [line for (line,) in cursor.fetchmany(NAMED_MAX + 1)]
-        yield Finding(rule.words, tuple(named[:NAMED_MAX]), more=len(named) > NAMED_MAX)
+    """Check every rule over the whole books, as they were at one moment.
+
+    In a transaction, the caller's isolation decides whether all rules see the same moment.
+    """
+    with _one_moment():
+        rows = Counter[str]()
+        for rule in RULES:
+            if rule.over not in rows:
+                rows[rule.over] = _count(rule.over)
+            yield _finding(rule.words, rule.over, rows[rule.over], _broken_rows(rule.breaks))
+
+
+def _finding(words: str, over: str, rows: int, breaks: Iterator[Break]) -> Finding:
+    count = 0
+
+    def counted() -> Iterator[Break]:
+        nonlocal count
+        for one in breaks:
+            count += 1
+            yield one
+
+    named = nsmallest(NAMED_MAX, counted(), key=_in_order)
+    return Finding(words, over, rows, tuple(named), count)
+
+
+def _in_order(one: Break) -> list[str | int]:
+    """Entry 9 before entry 10."""
+    return [int(part) if part.isdigit() else part for part in re.split(r"([0-9]+)", f"{one.row}: {one.what}")]
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+            # We read every row: the plan that is cheapest to its end, not the one whose first rows come soon.
+            cursor.execute("SET LOCAL cursor_tuple_fraction = 1")
+            # What one sort or hash may keep in memory; the rest goes to disk.
+            cursor.execute("SET LOCAL work_mem = '64MB'")
+        yield
+
+
+def _count(table: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608  # a name from RULES
+        (rows,) = cursor.fetchone()
+    return int(rows)
+
+
+def _broken_rows(sql: str) -> Iterator[Break]:
+    with connection.chunked_cursor() as cursor:
+        cursor.execute(sql)
+        for row, what in cursor:
+            yield Break(row, what)

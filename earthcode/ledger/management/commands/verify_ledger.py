@@ -1,4 +1,4 @@
-"""Says for each rule of the ledger whether it holds; exits with 1 where one does not."""
+"""Says for each rule of the ledger whether it holds and over how many rows; exits with 1 where one does not."""
 
 from typing import Any
 
@@ -13,11 +13,12 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:
         broken = 0
         for finding in verify.findings():
-            self.stdout.write(f"{'holds ' if finding.holds else 'BROKEN'}  {finding.rule}")
-            for line in finding.breaks:
-                self.stdout.write(f"        {line}")
-            if finding.more:
-                self.stdout.write("        … and more")
+            looked_at = f"{finding.rows} row{'' if finding.rows == 1 else 's'} of {finding.over}"
+            self.stdout.write(f"{'holds ' if finding.holds else 'BROKEN'}  {finding.rule} ({looked_at})")
+            for one in finding.breaks:
+                self.stdout.write(f"        {one}")
+            if finding.unnamed:
+                self.stdout.write(f"        … and {finding.unnamed} more")
             broken += not finding.holds
         if broken:
             raise CommandError(f"{broken} rule{'s' if broken > 1 else ''} of the ledger broken")
