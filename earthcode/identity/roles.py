@@ -47,6 +47,7 @@ class Permission(StrEnum):
     REQUEST_DECIDE = "resource_request.decide"
     ALLOCATION_VIEW = "allocation.view"
     ALLOCATION_USE = "allocation.use"
+    ALLOCATION_PLACE = "allocation.place"
     ALLOCATION_END = "allocation.end"
     OPERATION_RETRY = "operation.retry"
     LEDGER_VIEW = "ledger.view"
@@ -108,6 +109,7 @@ PROJECT_PERMISSIONS: dict[ProjectRole, frozenset[Permission]] = {
             Permission.REQUEST_SUBMIT,
             Permission.REQUEST_VIEW,
             Permission.ALLOCATION_VIEW,
+            Permission.ALLOCATION_PLACE,
             Permission.ALLOCATION_USE,
             Permission.ALLOCATION_END,
         }

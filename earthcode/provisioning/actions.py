@@ -11,16 +11,20 @@ from django.db import transaction
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK, Actor
+from earthcode.catalogue.models import Plan
+from earthcode.catalogue.pricing import Workload
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
-from earthcode.lib.errors import InvalidInput, NotPermitted
+from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
+from earthcode.lib.money import as_text
 from earthcode.lib.wake import wake_after_commit
 from earthcode.lifecycle import WrongState
 from earthcode.provisioning import messages
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationKind, OperationStatus
 from earthcode.sponsorship import actions as sponsorship
+from earthcode.sponsorship import checks
 from earthcode.sponsorship.models import Award, RequestLine, ResourceRequest
 
 #: The task that carries out what is queued; also in ``settings.CELERY_BEAT_SCHEDULE``.
@@ -31,6 +35,12 @@ LAST_USAGE_WITHIN = timedelta(days=90)
 
 #: Names our own keys: the same thing always has the same key.
 _KEYS = uuid.UUID("c6c3b0de-3c0b-4a3e-9f53-0f5a5b1a7a52")
+
+
+class AwardOver(Refused):
+    """The award's period is over."""
+
+    code = "award_over"
 
 
 # --- from a decision to allocations ----------------------------------------------------------------------------------
@@ -56,45 +66,111 @@ def place(award: Award, line: RequestLine, *, by: User, at: datetime) -> Allocat
         raise NotPermitted("Only those who decide on requests can place an allocation.")
     if line.resource_request_id != award.resource_request_id:
         raise InvalidInput(f"{line} was not asked for in {award}.", field="line")
-    # One at a time for each award: the number in the reference counts them.
-    Award.objects.select_for_update(no_key=True, of=("self",)).get(pk=award.pk)
-    placed = Allocation.objects.filter(line=line).first()
+    _lock(award)
+    key = uuid.uuid5(_KEYS, f"line:{line.pk}")
+    return Allocation.objects.filter(key=key).first() or _set_aside(
+        award,
+        Allocation(
+            key=key,
+            line=line,
+            plan=line.plan,
+            workload=line.workload,
+            quote=line.quote,
+            quoted_at=line.quoted_at,
+            amount=line.amount,
+            starts_on=award.starts_on,
+            ends_on=sponsorship.months_after(award.starts_on, line.months),
+        ),
+        by=by,
+        at=at,
+    )
+
+
+@transaction.atomic
+def exchange(
+    award: Award, plan: Plan, workload: Workload, *, expected: int, key: uuid.UUID, by: User, at: datetime
+) -> Allocation:
+    """Use credits that the award has free on a platform of the project's choice, from today on or from its start.
+
+    ``expected`` are the micro-credits that the person was shown: another price today is refused, not charged. ``key``
+    is made by the caller for this one placing: the same key again returns what there is. Raises ``NotPermitted``,
+    ``AwardOver``, what ``sponsorship.checks.refusal_to_pay`` returns, ``PriceUnknown``, ``InvalidInput`` for the months
+    and for another price, and the ledger's ``InsufficientCredits``.
+    """
+    if not by.may(Permission.ALLOCATION_PLACE, award):
+        raise NotPermitted("Only the principal investigator of the project can place its credits.")
+    _lock(award)
+    placed = Allocation.objects.filter(key=key).first()
     if placed is not None:
+        if (placed.award_id, placed.plan_id, placed.workload) != (award.pk, plan.pk, workload.as_json()):
+            raise InvalidInput("This was sent before with other content. Load the page again.")
         return placed
+    today = at.astimezone(UTC).date()
+    if today > award.ends_on:
+        raise AwardOver(f"{award} ended on {award.ends_on:%-d %B %Y}: its credits cannot be placed any more.")
+    if refusal := checks.refusal_to_pay(award, plan):
+        raise refusal
+    starts_on = max(today, award.starts_on)
+    ends_on = sponsorship.months_after(starts_on, workload.months)
+    if ends_on > award.ends_on:
+        raise InvalidInput(
+            f"{award} runs until {award.ends_on:%-d %B %Y}: choose a period that ends by then.", field="months"
+        )
+    quote = sponsorship.priced(plan, workload, at=at)
+    if quote.total != expected:
+        raise InvalidInput(
+            f"The price is {as_text(quote.total)} credits now, not {as_text(expected)}. Look at it again.",
+            field="amount",
+        )
+    return _set_aside(
+        award,
+        Allocation(
+            key=key,
+            plan=plan,
+            workload=workload.as_json(),
+            quote=quote.as_json(),
+            quoted_at=at,
+            amount=quote.total,
+            starts_on=starts_on,
+            ends_on=ends_on,
+        ),
+        by=by,
+        at=at,
+    )
+
+
+def _lock(award: Award) -> None:
+    """One placing at a time for each award: the number in the reference counts them."""
+    Award.objects.select_for_update(no_key=True, of=("self",)).get(pk=award.pk)
+
+
+def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) -> Allocation:
+    """Hold the credits of a new allocation and have its access set up; under the award's lock."""
     reference = f"{award.reference}-{award.allocations.count() + 1}"
-    platform = line.plan.offering.platform
-    ends_on = sponsorship.months_after(award.starts_on, line.months)
+    platform = allocation.plan.offering.platform
     wallet = ledger.award_accounts(award.reference)
     hold = ledger.hold(
         wallet=wallet.available,
         held=wallet.held,
         payee=ledger.provider_accounts(platform.provider.slug, award.call.slug).accrued,
-        amount=line.amount,
-        expires_at=end_of(ends_on) + LAST_USAGE_WITHIN,
+        amount=allocation.amount,
+        expires_at=end_of(allocation.ends_on) + LAST_USAGE_WITHIN,
         key=uuid.uuid5(_KEYS, f"hold:{reference}"),
         by=by,
         at=at,
     )
-    allocation = Allocation.objects.create(
-        reference=reference,
-        award=award,
-        line=line,
-        plan=line.plan,
-        platform=platform,
-        amount=line.amount,
-        hold_id=hold.pk,
-        starts_on=award.starts_on,
-        ends_on=ends_on,
-        status_since=at,
-        created_at=at,
-    )
-    audit.record(
-        "allocation.place",
-        by=by,
-        about=allocation,
-        at=at,
-        data={"platform": platform.slug, "plan": str(line.plan), "amount": line.amount, "award": award.reference},
-    )
+    allocation.award, allocation.platform, allocation.reference = award, platform, reference
+    allocation.hold_id = hold.pk
+    allocation.status_since = allocation.created_at = at
+    allocation.save(force_insert=True)
+    data = {
+        "platform": platform.slug,
+        "plan": str(allocation.plan),
+        "amount": allocation.amount,
+        "award": award.reference,
+        "asked_for": allocation.line_id is not None,
+    }
+    audit.record("allocation.place", by=by, about=allocation, at=at, data=data)
     _queue(allocation, OperationKind.PROVISION, at=at)
     messages.placed(allocation, at=at)
     return allocation

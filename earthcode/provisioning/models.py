@@ -58,11 +58,22 @@ class Allocation(HasLifecycle):
 
     reference = models.CharField(max_length=24, unique=True)
     award = models.ForeignKey(Award, on_delete=models.PROTECT, related_name="allocations")
-    line = models.OneToOneField(RequestLine, on_delete=models.PROTECT, related_name="allocation")
+    line = models.OneToOneField(
+        RequestLine,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="allocation",
+        help_text="What was asked for; empty where the project used credits that its award had free",
+    )
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="allocations")
     platform = models.ForeignKey(Platform, on_delete=models.PROTECT, related_name="allocations")
+    workload = models.JSONField(help_text="catalogue.pricing.Workload")
+    quote = models.JSONField(help_text="catalogue.pricing.Quote, with the rates that its credits are exchanged at")
+    quoted_at = models.DateTimeField()
     status = models.CharField(max_length=12, choices=AllocationStatus.choices, default=AllocationStatus.PROVISIONING)
-    amount = models.BigIntegerField(help_text="Micro-credits set aside when it was placed")
+    amount = models.BigIntegerField(help_text="Micro-credits set aside when it was placed: the total of the quote")
+    key = models.UUIDField(unique=True, help_text="What it was placed under: placing with it again makes no second one")
     hold_id = models.BigIntegerField(
         unique=True, help_text="The ledger's hold; no key, because only the ledger knows its rows"
     )

@@ -80,7 +80,7 @@ def run_next(*, clock: Clock) -> Operation | None:
 def order_for(allocation: Allocation) -> Order:
     """What the allocation asks of its platform, with the people who are in the project now."""
     quantities: dict[str, Decimal] = {}
-    for line in Quote.from_json(allocation.line.quote).lines:
+    for line in Quote.from_json(allocation.quote).lines:
         quantities[line.metric] = quantities.get(line.metric, Decimal(0)) + line.quantity
     return Order(
         allocation=allocation.reference,

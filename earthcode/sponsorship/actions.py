@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from earthcode.audit import actions as audit
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan
-from earthcode.catalogue.pricing import CannotPrice, Workload
+from earthcode.catalogue.pricing import CannotPrice, Quote, Workload
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
@@ -111,11 +111,7 @@ def save_line(
     _lock_for_editing(resource_request, by)
     if not (plan.is_listed and plan.offering.is_listed):
         raise InvalidInput(f"{plan} is no longer offered.", field="plan")
-    quote = catalogue.quote_plan(plan, workload, on=at.date())
-    if isinstance(quote, CannotPrice):
-        raise PriceUnknown(f"{plan} cannot be priced for this workload: {' '.join(quote.reasons)}", field="plan")
-    if quote.total <= 0:
-        raise PriceUnknown(f"{plan} costs nothing for this workload, so there is nothing to sponsor.", field="plan")
+    quote = priced(plan, workload, at=at)
     line, _ = RequestLine.objects.update_or_create(
         resource_request=resource_request,
         plan=plan,
@@ -129,6 +125,16 @@ def save_line(
     )
     _saved(resource_request, "line", by=by, at=at, data={"plan": str(plan), "amount": quote.total})
     return line
+
+
+def priced(plan: Plan, workload: Workload, *, at: datetime) -> Quote:
+    """The quote that credits can be asked for or set aside by. Raises :class:`PriceUnknown` where there is none."""
+    quote = catalogue.quote_plan(plan, workload, on=at.date())
+    if isinstance(quote, CannotPrice):
+        raise PriceUnknown(f"{plan} cannot be priced for this workload: {' '.join(quote.reasons)}", field="plan")
+    if quote.total <= 0:
+        raise PriceUnknown(f"{plan} costs nothing for this workload, so there is nothing to pay for.", field="plan")
+    return quote
 
 
 @transaction.atomic

@@ -9,11 +9,20 @@ from dataclasses import dataclass
 from datetime import date
 
 from earthcode.catalogue import queries as catalogue
+from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import Quote, Workload, quote
+from earthcode.identity.models import Project
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
+from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.money import as_text
-from earthcode.sponsorship.models import Call, Outcome, ResourceRequest
+from earthcode.sponsorship.models import Award, Call, Outcome, ResourceRequest
+
+
+class NotPayable(Refused):
+    """The award's credits cannot be used for this plan."""
+
+    code = "not_payable"
 
 
 @dataclass(frozen=True)
@@ -69,6 +78,28 @@ def call_for(resource_request: ResourceRequest, *, on: date) -> Call | None:
     return next((call for call in calls if call.ceiling >= asked), calls[-1] if calls else None)
 
 
+def refusal_to_pay(award: Award, plan: Plan) -> Refused | None:
+    """Why credits of the award cannot pay for a plan that was not asked for: the rules that a request is held to.
+
+    The reader is the project, which can ask for the plan in a new request where ESA has to look.
+    """
+    offering = plan.offering
+    if not (plan.is_listed and offering.is_listed):
+        return InvalidInput(f"{plan} is no longer offered.", field="plan")
+    if offering.sponsorable is False:
+        return NotPayable(f"The Network of Resources does not sponsor {offering}.", field="plan")
+    provider = offering.platform.provider
+    if provider.pk in _organisations(award.project):
+        return NotPayable(f"Somebody in the project belongs to {provider}, which would be paid.", field="plan")
+    if offering.tier in award.call.endorsed_tiers and not hasattr(award.resource_request, "endorsement"):
+        return NotPayable(
+            f"{offering} is in the {offering.get_tier_display()}, which needs your Technical Officer's endorsement: "
+            "ask for it in a new request.",
+            field="plan",
+        )
+    return None
+
+
 def findings_for(resource_request: ResourceRequest, call: Call, *, on: date) -> list[Finding]:
     """Every check's outcome, in the order they are read."""
     return [
@@ -98,10 +129,7 @@ def _country(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]
 
 
 def _tie(resource_request: ResourceRequest) -> Iterator[Finding]:
-    project = resource_request.project
-    organisations: set[int | None] = set()
-    if project is not None:
-        organisations = {project.organisation_id, *project.memberships.values_list("user__organisation_id", flat=True)}
+    organisations = _organisations(resource_request.project)
     tied = sorted(
         {
             line.plan.offering.platform.provider.name
@@ -113,6 +141,13 @@ def _tie(resource_request: ResourceRequest) -> Iterator[Finding]:
         yield Finding("provider_tie", Outcome.FAIL, f"The project is tied to {', '.join(tied)}, which would be paid.")
     else:
         yield Finding("provider_tie", Outcome.PASS, "Nobody in the project belongs to a provider it asks for.")
+
+
+def _organisations(project: Project | None) -> set[int | None]:
+    """Whom the project and its people work for."""
+    if project is None:
+        return set()
+    return {project.organisation_id, *project.memberships.values_list("user__organisation_id", flat=True)}
 
 
 def _amount(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:

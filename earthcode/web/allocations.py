@@ -161,7 +161,7 @@ def _list(request: SignedInRequest, visible: QuerySet[Allocation], *, orders: bo
         visible = visible.filter(
             Q(reference__icontains=words)
             | Q(award__project__title__icontains=words)
-            | Q(line__resource_request__title__icontains=words)
+            | Q(award__resource_request__title__icontains=words)
             | Q(plan__offering__name__icontains=words)
             | Q(platform__name__icontains=words)
         )
@@ -174,7 +174,7 @@ def _list(request: SignedInRequest, visible: QuerySet[Allocation], *, orders: bo
     chosen = request.GET.get("show", "current")
     if chosen not in _SHOWN:
         chosen = "current"
-    found = visible.filter(_SHOWN[chosen][1]).select_related("line__resource_request").order_by("-created_at", "-pk")
+    found = visible.filter(_SHOWN[chosen][1]).select_related("award__resource_request").order_by("-created_at", "-pk")
     page = paginate(request, found)
     context = {
         "orders": orders,
@@ -229,14 +229,14 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
     page_opened(request)
     # The provider knows the order, not what was asked and decided before it.
     may_see_request = request.user.may(Permission.REQUEST_VIEW, found)
-    quote = Quote.from_json(found.line.quote)
+    quote = Quote.from_json(found.quote)
     movements = books.statement_of_hold(found.hold_id, limit=MOVEMENTS_SHOWN)
     steps = open_steps(found, by=request.user, latest=operations[0] if operations else None)
     context = {
         "allocation": found,
         "list_crumb": _list_crumb(request, found),
         "offering": found.plan.offering,
-        "resource_request": found.line.resource_request,
+        "resource_request": found.award.resource_request,
         "may_see_request": may_see_request,
         "set_up": set_up,
         # What is done goes to the end of the page.
@@ -244,11 +244,11 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         "figures": _figures(found, movements, today=timezone.localdate()),
         "bought": [_bought(line) for line in quote.lines],
         "quote": quote,
-        "workload": Workload.from_json(found.line.workload),
+        "workload": Workload.from_json(found.workload),
         "statement": [_statement_row(movement) for movement in movements],
         "statement_is_cut": len(movements) == MOVEMENTS_SHOWN,
         "coming": _coming(found),
-        "past": _past(found, *operations, *([found.line.resource_request] if may_see_request else [])),
+        "past": _past(found, *operations, *([found.award.resource_request] if may_see_request else [])),
         "people": _people(found),
         "may_open": steps.use,
         "may_end": any(step.name == "end" for step in steps.steps),
@@ -268,7 +268,7 @@ def _list_crumb(request: SignedInRequest, allocation: Allocation) -> Link:
 
 def _seen_by(user: User, reference: str) -> Allocation:
     """The allocation with all that its page shows; a 404 for those who may not see it."""
-    found = allocations_visible_to(user).select_related("line__resource_request")
+    found = allocations_visible_to(user).select_related("award__resource_request")
     return get_object_or_404(found, reference=reference)
 
 

@@ -203,6 +203,6 @@ def _allocations(user: User, in_use: Sequence[int], runs: Sequence[int], *, toda
         return []
     mine = Q(award__project__in=in_use) | Q(platform__provider__in=runs)
     current = Allocation.objects.live().values("pk")
-    found = allocations_visible_to(user).filter(mine, pk__in=current).select_related("line__resource_request")
+    found = allocations_visible_to(user).filter(mine, pk__in=current).select_related("award__resource_request")
     shown = list(found.order_by("ends_on", "-created_at", "-pk")[:ALLOCATIONS_SHOWN])
     return rows_of(shown, today=today, with_leaders=not in_use)

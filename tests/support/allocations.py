@@ -55,6 +55,7 @@ def more_allocations(award: Award, count: int, *, at: datetime) -> list[Allocati
     """So many more on the first line's platform, each with a plan, a line, a hold and a done operation of its own."""
     first = award.allocations.select_related("platform__provider", "plan__offering", "line", "award__call").first()
     assert first is not None
+    assert first.line is not None
     if count <= 0:
         return []
     amount = credits(1)
@@ -69,7 +70,7 @@ def more_allocations(award: Award, count: int, *, at: datetime) -> list[Allocati
     )
     lines = RequestLine.objects.bulk_create(
         RequestLine(
-            resource_request=first.line.resource_request,
+            resource_request=award.resource_request,
             plan=plan,
             months=first.line.months,
             workload=first.line.workload,
@@ -96,8 +97,12 @@ def more_allocations(award: Award, count: int, *, at: datetime) -> list[Allocati
         Allocation(
             reference=f"{award.reference}-{number}",
             award=award,
+            key=uuid.uuid4(),
             line=line,
             plan=line.plan,
+            workload=line.workload,
+            quote=line.quote,
+            quoted_at=at,
             platform=first.platform,
             status=AllocationStatus.ACTIVE,
             amount=amount,
