@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from earthcode.identity import issuer
-from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
+from earthcode.lib.errors import InvalidInput, NotPermitted, Refused, TooOften
 
 CONTENT_TYPE = "application/problem+json"
 
@@ -70,6 +70,8 @@ def _status_of(refusal: Refused) -> int:
             return HTTPStatus.FORBIDDEN
         case InvalidInput():
             return HTTPStatus.UNPROCESSABLE_ENTITY
+        case TooOften():
+            return HTTPStatus.TOO_MANY_REQUESTS
         case _:
             # The request is fine and the thing is not, as it is now.
             return HTTPStatus.CONFLICT

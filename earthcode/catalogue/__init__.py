@@ -5,6 +5,7 @@ removed (trigger); a price that nobody stated is unknown, never zero.
 
 - ``pricing``: what a workload costs under a plan's rates. Pure, and where amounts are rounded.
 - ``queries``: a plan's rates of a day, and quotes for any number of plans in one query.
+- ``estimates``: a workload priced under some plans, kept for ever under a link.
 - ``search``: words, misspellings, facets with counts; reads an index kept in memory as long as the catalogue is unchanged.
 - ``records``: the files the catalogue is filled from, checked; ``actions``: the import.
 """

@@ -15,7 +15,8 @@ from django.urls import reverse
 
 from earthcode.catalogue.metrics import Evidence as Evidence
 from earthcode.catalogue.metrics import Metric as Metric
-from earthcode.identity.models import Organisation
+from earthcode.catalogue.pricing import Quote
+from earthcode.identity.models import Organisation, User
 
 
 class Tier(models.TextChoices):
@@ -268,6 +269,100 @@ class SearchWord(models.Model):
 
     def __str__(self) -> str:
         return self.word
+
+
+class Estimate(models.Model):
+    """What a workload costs under some plans on one day, with a permanent link: whoever has the link may read it.
+
+    Rows are added whole and never change (``sql/estimates.sql``): each line keeps the facts, the rates and the workload that
+    its price was made from, so no later change of the catalogue reaches it. Nothing in it says who made it, except
+    ``created_by``, which is for that person's own list and never shown.
+    """
+
+    #: Unguessable: the link is the permission.
+    token = models.CharField(max_length=40, unique=True)
+    created_at = models.DateTimeField()
+    created_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="estimates")
+    priced_on = models.DateField(help_text="The day whose rates were used")
+    workload = models.JSONField(help_text="The workload that the lines start from")
+    plan_count = models.PositiveSmallIntegerField()
+    amount = models.BigIntegerField(help_text="Sum of the lines that could be priced, in micro-credits")
+    margin_percent = models.PositiveSmallIntegerField(default=0)
+    margin = models.BigIntegerField(default=0, help_text="In micro-credits, on top of the amount")
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        indexes = [models.Index(fields=["created_by", "-created_at"], name="catalogue_estimate_by_maker")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(plan_count__gte=1, plan_count__lte=12), name="catalogue_estimate_has_some_plans"
+            ),
+            models.CheckConstraint(
+                condition=Q(amount__gte=0, margin__gte=0, margin_percent__lte=100),
+                name="catalogue_estimate_amounts_make_sense",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.token
+
+    def get_absolute_url(self) -> str:
+        return reverse("estimate", args=[self.token])
+
+    @property
+    def total(self) -> int:
+        """What to ask for: the amount with its margin."""
+        return self.amount + self.margin
+
+
+class EstimateLine(models.Model):
+    """One plan of an estimate: the facts as they were, and a quote or the reasons why there is none."""
+
+    estimate = models.ForeignKey(Estimate, on_delete=models.PROTECT, related_name="lines")
+    place = models.PositiveSmallIntegerField(help_text="Counted from zero")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
+    facts = models.JSONField(help_text="The offering and the plan, as they were shown")
+    workload = models.JSONField()
+    quote = models.JSONField(null=True, blank=True, help_text="As ``pricing.Quote.as_json``; empty: cannot be priced")
+    reasons = ArrayField(models.CharField(max_length=500), default=list, blank=True)
+    sources = models.JSONField(default=list, help_text="For each line of the quote: where its rate comes from")
+    amount = models.BigIntegerField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["estimate", "place"]
+        constraints = [
+            models.UniqueConstraint("estimate", "place", name="catalogue_estimateline_place_once"),
+            models.UniqueConstraint("estimate", "plan", name="catalogue_estimateline_plan_once"),
+            models.CheckConstraint(
+                condition=Q(quote__isnull=True, amount__isnull=True) & ~Q(reasons=[])
+                | Q(quote__isnull=False, amount__isnull=False, amount__gte=0, reasons=[]),
+                name="catalogue_estimateline_priced_or_says_why_not",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.estimate}, {self.plan_id}"
+
+    @property
+    def priced(self) -> Quote | None:
+        """The quote as it was; None where the plan could not be priced, and ``reasons`` say why."""
+        return None if self.quote is None else Quote.from_json(self.quote)
+
+
+class EstimateTally(models.Model):
+    """How many estimates somebody without an account saved within an hour. ``client`` is a keyed digest of an address that
+    changes every day, and rows are removed after their hour, so it tells nothing about anybody."""
+
+    client = models.CharField(max_length=64)
+    hour = models.DateTimeField()
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["hour", "pk"]
+        constraints = [models.UniqueConstraint("client", "hour", name="catalogue_estimatetally_once")]
+
+    def __str__(self) -> str:
+        return f"{self.hour}: {self.count}"
 
 
 def monogram(name: str) -> str:

@@ -489,6 +489,11 @@ def _detail(component: PricedComponent, workload: Workload, needed: Decimal, *, 
     return ", ".join(parts)
 
 
+def margin_on(amount: int, percent: int) -> int:
+    """What a margin adds to an amount of micro-credits, rounded half up."""
+    return from_decimal(Decimal(amount) * percent / 100)
+
+
 def number_text(value: Decimal) -> str:
     """A number for people: grouped with U+202F, at most three decimals, no trailing zeros."""
     text = f"{value:,.3f}".rstrip("0").rstrip(".")

@@ -28,3 +28,9 @@ class InvalidInput(Refused):
     """A value cannot be used; ``field`` or the message says which."""
 
     code = "invalid_input"
+
+
+class TooOften(Refused):
+    """Allowed, but not so many times in so short a time."""
+
+    code = "too_often"
