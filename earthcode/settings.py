@@ -130,11 +130,13 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(LOCAL_DIR / "celerybeat-schedule")
 #: Every queue is also emptied by the clock, so that a lost wake-up only delays.
 CELERY_BEAT_SCHEDULE = {
-    # A wake-up that nobody heard for ten seconds is useless: the next one says the same.
-    name: {"task": task, "schedule": timedelta(seconds=5), "options": {"expires": 10}}
-    for name, task in (
-        ("run operations", "provisioning.run_operations"),
-        ("send messages", "notifications.send_messages"),
+    # A wake-up that nobody heard by the time of the next one is useless: that one says the same.
+    name: {"task": task, "schedule": timedelta(seconds=every_s), "options": {"expires": max(every_s, 10)}}
+    for name, task, every_s in (
+        ("run operations", "provisioning.run_operations", 5),
+        ("send messages", "notifications.send_messages", 5),
+        ("give back credits", "ledger.give_back", 60),
+        ("roll up accounts", "ledger.roll_up", 300),
     )
 }
 

@@ -1,0 +1,24 @@
+"""What Celery wakes. The clock is read here.
+
+None of these is urgent, and each starts where the last one stopped: a wake-up that is lost only delays.
+"""
+
+from celery import shared_task
+from django.utils import timezone
+
+from earthcode.audit.actors import CLOCK
+from earthcode.ledger import actions
+
+
+@shared_task(name="ledger.give_back")
+def give_back() -> None:
+    """Give back what holds that ran out have left."""
+    now = timezone.now()
+    while actions.expire(before=now, by=CLOCK):
+        pass
+
+
+@shared_task(name="ledger.roll_up")
+def roll_up() -> None:
+    """Bring the rows of deferred accounts up to date."""
+    actions.roll_up()
