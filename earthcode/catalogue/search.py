@@ -530,12 +530,16 @@ def words_of(text: str) -> list[str]:
     A word and the number after it are one word ("sentinel 2" is "sentinel2"), and names we know by another spelling are
     put in ours ("S5P" is "Sentinel-5P").
     """
-    known = " ".join(normalised(word) for word in text[:200].split())
-    plain = "".join(each for each in unicodedata.normalize("NFKD", known) if not unicodedata.combining(each)).lower()
-    plain = re.sub(r"[\W_]+", " ", plain).strip()
-    plain = re.sub(r"([a-z]+) (\d[a-z0-9]{0,2})\b", r"\1\2", plain)
+    plain = plain_words(" ".join(normalised(word) for word in text[:200].split()))
     words = [word for word in plain.split() if word not in _STOP_WORDS]
     return list(dict.fromkeys(words))[:_WORDS_MAX]
+
+
+def plain_words(text: str) -> str:
+    """The words of a text as they are compared: lower case, no accents, no punctuation, numbers joined to their word."""
+    plain = "".join(each for each in unicodedata.normalize("NFKD", text) if not unicodedata.combining(each)).lower()
+    plain = re.sub(r"[\W_]+", " ", plain).strip()
+    return re.sub(r"([a-z]+) (\d[a-z0-9]{0,2})\b", r"\1\2", plain)
 
 
 def find(text: str) -> Words:
