@@ -254,6 +254,12 @@ CONNECTORS = {
 #: How long a worker may hold an operation before another may take it.
 OPERATION_LEASE_S = env.int("OPERATION_LEASE_S", default=120)
 
+# --- addresses that providers give -------------------------------------------------------------------------------------
+
+#: Networks of our own that may be asked all the same, for a demo on one machine; see earthcode/lib/fetch.py.
+FETCH_ALLOWED_NETWORKS = env.list("FETCH_ALLOWED_NETWORKS", default=[])
+FETCH_ALLOWED_PORTS = env.list("FETCH_ALLOWED_PORTS", cast=int, default=[80, 443, 8080, 8443])
+
 # --- messages --------------------------------------------------------------------------------------------------------
 
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))

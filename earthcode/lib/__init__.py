@@ -2,5 +2,6 @@
 
 - ``errors``: ``Refused``, the one way to say "no" to a person, with a stable code.
 - ``money``: credits as whole micro-credits, and the one rounding rule.
+- ``fetch``: read an address that a stranger gives, without reaching inside our network.
 - ``claim``: take rows off a table that serves as a work queue.
 """

@@ -14,6 +14,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from earthcode.connectors.base import Connector
 from earthcode.identity.checks import LOOPBACK
+from earthcode.lib.fetch import networks_from
 
 
 @checks.register(checks.Tags.security)
@@ -68,6 +69,30 @@ def broker(**_: object) -> list[checks.CheckMessage]:
                 f"CELERY_BROKER_URL is {scheme}://, which reaches no worker on another machine.",
                 hint="Use redis://… or amqp://…. Nothing is lost without it: the clock wakes workers on this machine.",
                 id="web.W005",
+            )
+        ]
+    return []
+
+
+@checks.register(checks.Tags.security)
+def fetching(**_: object) -> list[checks.CheckMessage]:
+    """``FETCH_ALLOWED_NETWORKS`` are networks, and there are none of them on a site on the network."""
+    try:
+        networks = networks_from(settings.FETCH_ALLOWED_NETWORKS)
+    except ValueError as problem:
+        return [
+            checks.Error(
+                f"FETCH_ALLOWED_NETWORKS names what is no network: {problem}",
+                hint="Write networks like 127.0.0.0/8, separated by commas, or leave it out.",
+                id="web.E008",
+            )
+        ]
+    if networks and urlsplit(settings.SITE_URL).hostname not in LOOPBACK:
+        return [
+            checks.Warning(
+                "FETCH_ALLOWED_NETWORKS lets addresses that anybody may give lead into our own networks.",
+                hint="Leave it out. It is for a demo on one machine.",
+                id="web.W009",
             )
         ]
     return []

@@ -1,69 +1,19 @@
 """Calls of REST APIs over a real wire: what answers, breaks off, drips, lies and moves house."""
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from earthcode.connectors import rest
 from earthcode.connectors.base import ConnectorError
 from earthcode.connectors.rest import RestApi, url_of
+from tests.support.wire import Talk, says, server_context, wire
 
 SECRET = "token-nobody-may-see"
-Talk = Callable[[socket.socket], None]
-
-
-@contextmanager
-def wire(*talks: Talk, context: ssl.SSLContext | None = None) -> Iterator[str]:
-    """A server that answers its first call with the first talk, and so on; the last one for all that follow."""
-    listener = socket.create_server(("127.0.0.1", 0))
-
-    def serve() -> None:
-        left = list(talks)
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            talk = left.pop(0) if len(left) > 1 else left[0]
-            try:
-                if context is not None:
-                    connection = context.wrap_socket(connection, server_side=True)
-                connection.recv(65536)
-                talk(connection)
-            except OSError:
-                pass  # the caller gave up first, which is what some tests are about
-            finally:
-                connection.close()
-
-    thread = threading.Thread(target=serve, daemon=True)
-    thread.start()
-    try:
-        yield f"{'http' if context is None else 'https'}://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        # Closing alone does not wake the thread that waits in accept.
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join(timeout=10)
-
-
-def says(status: int, content: str = "", *, kind: str = "application/json", more: str = "") -> Talk:
-    def talk(connection: socket.socket) -> None:
-        body = content.encode()
-        head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\n{more}"
-        connection.sendall(f"{head}Connection: close\r\n\r\n".encode() + body)
-
-    return talk
 
 
 def hangs_up(connection: socket.socket) -> None:
@@ -261,36 +211,12 @@ def test_a_certificate_nobody_vouches_for_is_refused_before_the_secret_is_sent(
     def overhears(connection: socket.socket) -> None:
         heard.append("the call")
 
-    with wire(overhears, context=_self_signed(tmp_path)) as url, pytest.raises(ConnectorError) as caught:
+    with wire(overhears, context=server_context(tmp_path, "127.0.0.1")) as url, pytest.raises(ConnectorError) as caught:
         call(url)
 
     assert caught.value.permanent
     assert str(caught.value) == rest.UNTRUSTED
     assert heard == []
-
-
-def _self_signed(folder: Path) -> ssl.SSLContext:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    file = folder / "server.pem"
-    file.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        + certificate.public_bytes(serialization.Encoding.PEM)
-    )
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(file)
-    return context
 
 
 def test_an_address_is_taken_from_the_settings_without_its_last_slash() -> None:

@@ -81,3 +81,22 @@ def test_the_checks_are_registered() -> None:
     registered = django_checks.registry.registry.get_checks()
 
     assert {checks.site, checks.broker, checks.connectors} <= set(registered)
+
+
+@pytest.mark.parametrize(
+    ("networks", "site_url", "expected"),
+    [
+        ([], "https://nor.science.example", set()),
+        (["127.0.0.0/8", "::1/128"], "http://127.0.0.1:8000", set()),
+        (["127.0.0.0/8"], "https://nor.science.example", {"web.W009"}),
+        (["127.0.0.1/8"], "http://127.0.0.1:8000", {"web.E008"}),
+        (["loopback"], "http://127.0.0.1:8000", {"web.E008"}),
+    ],
+)
+def test_networks_of_our_own_are_asked_on_one_machine_only(
+    settings: Any, networks: list[str], site_url: str, expected: set[str]
+) -> None:
+    settings.FETCH_ALLOWED_NETWORKS = networks
+    settings.SITE_URL = site_url
+
+    assert found(*checks.fetching()) == expected
