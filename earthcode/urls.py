@@ -25,6 +25,7 @@ from earthcode.web import (
     requests,
     review,
     simulated,
+    versions,
 )
 
 # Everybody.
@@ -32,6 +33,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", home.public_home, name="public_home"),
     path("catalogue/", catalogue.catalogue, name="catalogue"),
     path("catalogue/<slug:slug>/", catalogue.offering, name="offering"),
+    path("catalogue/<slug:slug>/versions/", versions.versions, name="offering_versions"),
+    path("catalogue/<slug:slug>/versions/<int:number>/", versions.version, name="offering_version"),
     path("help/", help.how_it_works, name="help"),
     path("accessibility/", help.accessibility, name="accessibility"),
     path("privacy/", help.privacy, name="privacy"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from django.db import models, transaction
+from django.db.models import Q
 from psycopg.types.range import Range
 
 from earthcode.audit import actions as audit
@@ -26,6 +27,7 @@ from earthcode.catalogue.records import (
     Records,
     read,
 )
+from earthcode.catalogue.versions import publish_versions
 from earthcode.identity.models import Organisation
 
 #: Any number nobody else uses: two imports at a time would each add the rows that both miss.
@@ -54,7 +56,8 @@ def import_files(paths: Iterable[Path], *, by: Actor, at: datetime) -> ImportRep
 
     Offerings, platforms and providers that the files do not name are left alone. Within an offering they do name, a plan
     that is gone is no longer listed and a component that is gone is no longer metered. A rate that differs from the one
-    in force closes it on its own first day and takes its place. Raises ``BrokenRecords``, and nothing has changed.
+    in force closes it on its own first day and takes its place. Each offering that reads differently gets a version
+    (``versions``). Raises ``BrokenRecords``, and nothing has changed.
     """
     return import_records(read(paths), by=by, at=at)
 
@@ -75,6 +78,9 @@ class _Import:
         self._at = at
         self._report = ImportReport()
         self._problems: list[str] = []
+        self._platforms_changed: set[int] = set()
+        self._providers_changed: set[int] = set()
+        self._offerings_seen: set[int] = set()
 
     def run(self, records: Records) -> ImportReport:
         self._read_stored([each.slug for each in records.offerings])
@@ -86,7 +92,18 @@ class _Import:
             self._offering(offering)
         if self._problems:
             raise BrokenRecords(self._problems)
+        self._publish()
         return self._report
+
+    def _publish(self) -> None:
+        """A version of each offering that reads differently now, be it because its platform or provider does."""
+        reads_differently = (
+            Q(pk__in=self._offerings_seen)
+            | Q(platform__in=self._platforms_changed)
+            | Q(platform__provider__in=self._providers_changed)
+        )
+        pks = Offering.objects.filter(reads_differently).values_list("pk", flat=True)
+        publish_versions(pks, by=self._by, at=self._at)
 
     def _read_stored(self, slugs: Sequence[str]) -> None:
         """Everything at once, so that an import of many offerings does not ask for each."""
@@ -106,6 +123,8 @@ class _Import:
     def _provider(self, record: ProviderRecord) -> None:
         row, fields = _write(self._providers.get(record.slug), Organisation, {"slug": record.slug}, record.values)
         self._providers[record.slug] = row
+        if fields:
+            self._providers_changed.add(row.pk)
         self._tell("organisation", row, record.slug, fields)
 
     def _platform(self, record: PlatformRecord) -> None:
@@ -116,6 +135,8 @@ class _Import:
         values = {**record.values, **record.connection, "provider_id": provider.pk}
         row, fields = _write(self._platforms.get(record.slug), Platform, {"slug": record.slug}, values)
         self._platforms[record.slug] = row
+        if fields:
+            self._platforms_changed.add(row.pk)
         self._tell("platform", row, record.slug, fields)
 
     def _offering(self, record: OfferingRecord) -> None:
@@ -136,6 +157,7 @@ class _Import:
         if stored is not None and details:
             row.updated_at = self._at
             row.save(update_fields=["updated_at"])
+        self._offerings_seen.add(row.pk)
         self._tell("offering", row, record.slug, None if fields is None else details)
 
     def _plan(self, record: PlanRecord, offering: Offering) -> list[str]:

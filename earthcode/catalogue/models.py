@@ -135,6 +135,30 @@ class Offering(models.Model):
         return frozenset({self.platform.provider_id})
 
 
+class OfferingVersion(models.Model):
+    """What readers were shown of an offering from one moment on, with its plans and rates (``versions.content_of``).
+
+    Rows are added and nothing else: ``sql/versions.sql`` refuses it.
+    """
+
+    offering = models.ForeignKey(Offering, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    content = models.JSONField()
+    published_at = models.DateTimeField()
+    by = models.CharField(max_length=200, help_text="Who published it, as the audit trail names them")
+    note = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["offering", "-number"]
+        constraints = [models.UniqueConstraint("offering", "number", name="catalogue_version_once")]
+
+    def __str__(self) -> str:
+        return f"{self.offering.name}, version {self.number}"
+
+    def get_absolute_url(self) -> str:
+        return reverse("offering_version", args=[self.offering.slug, self.number])
+
+
 class PlanKind(models.TextChoices):
     GENERAL = "general", "Plan"
     #: Bought by the piece: one algorithm that runs on the platform, with a unit price of its own.

@@ -9,9 +9,11 @@ from datetime import date, datetime, timedelta
 from django.db import connection, transaction
 
 from earthcode.audit import actions as audit
+from earthcode.audit.actors import System
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import CannotPrice, Quote, Workload
+from earthcode.catalogue.versions import publish_version
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
@@ -116,6 +118,8 @@ def save_line(
         resource_request=resource_request,
         plan=plan,
         defaults={
+            # Usually the last one; a new one where somebody changed the offering without saying so.
+            "version": publish_version(plan.offering, by=System("catalogue"), at=at),
             "months": workload.months,
             "workload": workload.as_json(),
             "quote": quote.as_json(),

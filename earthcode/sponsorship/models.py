@@ -9,7 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
-from earthcode.catalogue.models import Plan, Tier
+from earthcode.catalogue.models import OfferingVersion, Plan, Tier
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.lifecycle import HasLifecycle
@@ -153,6 +153,14 @@ class RequestLine(models.Model):
 
     resource_request = models.ForeignKey(ResourceRequest, on_delete=models.CASCADE, related_name="lines")
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="request_lines")
+    version = models.ForeignKey(
+        OfferingVersion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="request_lines",
+        help_text="What the offering said when it was asked for",
+    )
     months = models.PositiveSmallIntegerField()
     workload = models.JSONField(help_text="catalogue.pricing.Workload")
     quote = models.JSONField(help_text="catalogue.pricing.Quote, with the rates it was made from")

@@ -6,9 +6,10 @@ from datetime import date
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
+from earthcode.catalogue.models import OfferingVersion
 from earthcode.identity.models import Membership, Organisation
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
@@ -75,7 +76,17 @@ def with_offerings(requests: QuerySet[ResourceRequest]) -> QuerySet[ResourceRequ
 
 def lines_in_full() -> "Prefetch[str, QuerySet[RequestLine], str]":
     """The lines with all that pages and checks ask of them, for ``prefetch_related``."""
-    return Prefetch("lines", RequestLine.objects.select_related("plan__offering__platform__provider"))
+    return Prefetch("lines", with_versions(RequestLine.objects.select_related("plan__offering__platform__provider")))
+
+
+def with_versions(lines: QuerySet[RequestLine]) -> QuerySet[RequestLine, Any]:
+    """Each line with its version of the offering, without what that says, and ``newest_version``, the latest one's number."""
+    versions = OfferingVersion.objects.filter(offering=OuterRef("plan__offering")).order_by("-number")
+    return (
+        lines.select_related("version")
+        .defer("version__content")
+        .annotate(newest_version=Subquery(versions.values("number")[:1]))
+    )
 
 
 def dossiers() -> QuerySet[ResourceRequest, Any]:

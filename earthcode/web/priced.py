@@ -106,6 +106,11 @@ def unit_words(metric: str, label: str = "") -> str:
             return _("for each %(unit)s") % {"unit": label or Metric(metric).label}
 
 
+def plain_units(metric: str) -> str:
+    """What a component counts, where it has no name of its own."""
+    return Metric(metric).plural
+
+
 def _limit_notes(components: Sequence[PricedComponent]) -> list[Note]:
     return [Note(text) for text in component_limits(components)]
 

@@ -34,7 +34,7 @@ from earthcode.lib.money import as_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import Decision, DecisionKind, RequestLine, RequestStatus, ResourceRequest
-from earthcode.sponsorship.queries import with_offerings
+from earthcode.sponsorship.queries import with_offerings, with_versions
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.history import Told, told
 from earthcode.web.lists import paginate
@@ -384,7 +384,7 @@ def _to_show(requests: QuerySet[ResourceRequest]) -> QuerySet[ResourceRequest]:
         "endorsement__by",
         "award",
     ).prefetch_related(
-        Prefetch("lines", lines),
+        Prefetch("lines", with_versions(lines)),
         Prefetch("decisions", Decision.objects.select_related("by")),
         members_in_order(),
         "checks",

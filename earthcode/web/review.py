@@ -320,6 +320,7 @@ def _dossier(
         "facts": _facts(resource_request, lines),
         "lines": [
             {
+                "line": line,
                 "plan": line.plan,
                 "platform": line.plan.offering.platform,
                 "provider": line.plan.offering.platform.provider,
