@@ -15,10 +15,12 @@ from django.db import connection, transaction
 from django.db.models import Sum
 from django.utils.translation import gettext as _
 
+from earthcode.audit.actors import System
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.models import Estimate, EstimateLine, EstimateTally, Plan, Rate
 from earthcode.catalogue.pricing import CannotPrice, Quote, Workload, margin_on, quote
 from earthcode.catalogue.queries import components_on
+from earthcode.catalogue.versions import publish_versions
 from earthcode.identity.models import User
 from earthcode.lib.errors import InvalidInput, TooOften
 
@@ -128,11 +130,15 @@ def save(
         margin=priced.margin,
     )
     sources = _sources(item.quote for item in priced.items if item.quote)
+    # Usually the last ones; a new one where somebody changed an offering without saying so.
+    offerings = [item.plan.offering_id for item in priced.items]
+    versions = publish_versions(offerings, by=System("catalogue"), at=at)
     EstimateLine.objects.bulk_create(
         EstimateLine(
             estimate=estimate,
             place=place,
             plan=item.plan,
+            version=versions[item.plan.offering_id],
             facts=facts_of(item.plan),
             workload=item.workload.as_json(),
             quote=item.quote.as_json() if item.quote else None,

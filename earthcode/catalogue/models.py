@@ -345,6 +345,14 @@ class EstimateLine(models.Model):
     estimate = models.ForeignKey(Estimate, on_delete=models.PROTECT, related_name="lines")
     place = models.PositiveSmallIntegerField(help_text="Counted from zero")
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="+")
+    version = models.ForeignKey(
+        OfferingVersion,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="What the offering said when it was estimated",
+    )
     facts = models.JSONField(help_text="The offering and the plan, as they were shown")
     workload = models.JSONField()
     quote = models.JSONField(null=True, blank=True, help_text="As ``pricing.Quote.as_json``; empty: cannot be priced")

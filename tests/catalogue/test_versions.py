@@ -9,7 +9,9 @@ from django.test.utils import CaptureQueriesContext
 
 from earthcode.audit.actors import System
 from earthcode.audit.models import Event
-from earthcode.catalogue.models import Offering, OfferingVersion, Platform
+from earthcode.catalogue import estimates
+from earthcode.catalogue.models import Offering, OfferingVersion, Plan, Platform
+from earthcode.catalogue.pricing import Workload
 from earthcode.catalogue.versions import Change, content_of, difference, publish_version, publish_versions
 from tests.catalogue.conftest import AT, Import, a_file, an_offering, rate
 
@@ -199,3 +201,15 @@ def test_a_version_cannot_be_changed_or_removed_through_the_orm(cube: Offering) 
         version.delete()
 
     assert numbers(cube) == [1]
+
+
+def test_an_estimate_cites_what_each_offering_said(hub_plan: Plan, workload: Workload) -> None:
+    wanted = [estimates.Wanted(hub_plan, workload)]
+    estimate = estimates.save(wanted, workload=workload, by=None, client="somebody", at=AT)
+    Offering.objects.filter(pk=hub_plan.offering_id).update(summary="Quite another thing.")
+
+    version = estimates.lines_of(estimate)[0].version
+
+    assert version is not None
+    assert version.content["summary"] == hub_plan.offering.summary
+    assert publish_version(hub_plan.offering, by=EDITOR, at=AT).number == 2

@@ -32,5 +32,10 @@ class Migration(migrations.Migration):
                 'constraints': [models.UniqueConstraint(models.F('offering'), models.F('number'), name='catalogue_version_once')],
             },
         ),
+        migrations.AddField(
+            model_name='estimateline',
+            name='version',
+            field=models.ForeignKey(blank=True, help_text='What the offering said when it was estimated', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.offeringversion'),
+        ),
         run_sql_file(SQL / "versions.sql"),
     ]

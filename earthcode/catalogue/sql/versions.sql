@@ -2,7 +2,7 @@
 CREATE FUNCTION catalogue_version_is_kept() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
-    RAISE EXCEPTION 'a version of an offering is never changed or removed' USING ERRCODE = 'CT002';
+    RAISE EXCEPTION 'a version of an offering is never changed or removed' USING ERRCODE = 'CT005';
 END
 $$;
 
@@ -20,7 +20,7 @@ BEGIN
     IF NEW.number <> (
         SELECT coalesce(max(number), 0) + 1 FROM catalogue_offeringversion WHERE offering_id = NEW.offering_id
     ) THEN
-        RAISE EXCEPTION 'version % is not the next one', NEW.number USING ERRCODE = 'CT002';
+        RAISE EXCEPTION 'version % is not the next one', NEW.number USING ERRCODE = 'CT005';
     END IF;
     RETURN NEW;
 END
