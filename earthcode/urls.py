@@ -13,6 +13,7 @@ from earthcode.web import (
     accounts,
     allocations,
     audit,
+    awards,
     catalogue,
     dashboard,
     gallery,
@@ -56,6 +57,8 @@ urlpatterns += [
     path("allocations/<slug:reference>/", allocations.allocation, name="allocation"),
     path("allocations/<slug:reference>/end/", allocations.end, name="allocation_end"),
     path("allocations/<slug:reference>/operations/<int:pk>/retry/", allocations.retry, name="operation_retry"),
+    path("awards/<slug:reference>/", awards.award, name="award"),
+    path("credits/use/", awards.use_credits, name="use_credits"),
     path("go/<slug:reference>/", allocations.go, name="go"),
     path("simulated-platform/<slug:reference>/", simulated.simulated_platform, name="simulated_platform"),
 ]

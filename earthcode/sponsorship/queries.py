@@ -10,11 +10,12 @@ from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from earthcode.catalogue.models import OfferingVersion
-from earthcode.identity.models import Membership, Organisation
+from earthcode.identity.models import Membership, Organisation, User
+from earthcode.identity.roles import Permission
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
 from earthcode.lib.money import MicroCredits
-from earthcode.sponsorship.models import Call, RequestLine, RequestStatus, ResourceRequest
+from earthcode.sponsorship.models import Award, Call, RequestLine, RequestStatus, ResourceRequest
 
 #: Requests that a comparison looks back at.
 SIMILAR_MAX = 200
@@ -66,6 +67,27 @@ def _accounts_of(call_slug: str, provider_slugs: Iterable[str]) -> list[str]:
     of_providers = [chart.provider_accounts(slug, call_slug) for slug in provider_slugs]
     earned = [code for accounts in of_providers for code in (accounts.accrued, accounts.invoiced)]
     return [of_call.commitment, of_call.available, *earned]
+
+
+@dataclass(frozen=True)
+class FreeCredits:
+    """An award whose credits the person can place now, and how many of them are free (micro-credits)."""
+
+    award: Award
+    free: MicroCredits
+
+
+def free_credits(user: User, *, on: date) -> list[FreeCredits]:
+    """What the person can place on a platform, the award that ends first on top; two queries."""
+    awards = list(
+        Award.objects.filter(project__in=user.grants.projects_with(Permission.ALLOCATION_PLACE), ends_on__gte=on)
+        .select_related("project", "call", "resource_request")
+        .order_by("ends_on", "pk")
+    )
+    accounts = {award.pk: chart.award_accounts(award.reference).available for award in awards}
+    has = ledger.balances(accounts.values())
+    free = ((award, has[accounts[award.pk]]) for award in awards)
+    return [FreeCredits(award, credits) for award, credits in free if credits > 0]
 
 
 def with_offerings(requests: QuerySet[ResourceRequest]) -> QuerySet[ResourceRequest, Any]:

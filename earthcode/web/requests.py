@@ -34,7 +34,7 @@ from earthcode.lib.money import as_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import Decision, DecisionKind, RequestLine, RequestStatus, ResourceRequest
-from earthcode.sponsorship.queries import with_offerings, with_versions
+from earthcode.sponsorship.queries import free_credits, with_offerings, with_versions
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.history import Told, told
 from earthcode.web.lists import paginate
@@ -172,10 +172,18 @@ def request_new(request: SignedInRequest) -> HttpResponse:
         else:
             return redirect("request_edit", resource_request.reference)
     drafts = with_offerings(ResourceRequest.objects.editable_by(request.user)).order_by("-saved_at", "-pk")[:5]
+    free = max((each.free for each in free_credits(request.user, on=now.date())), default=0)
+    cost = wanted.quote.total if wanted and wanted.quote else None
     return TemplateResponse(
         request,
         "requests/new.html",
-        {"form": form, "wanted": wanted, "drafts": rows_of(drafts) if wanted and wanted.quote else []},
+        {
+            "form": form,
+            "wanted": wanted,
+            "drafts": rows_of(drafts) if cost is not None else [],
+            # Said only where they would do.
+            "free_credits": free if cost is not None and cost <= free else 0,
+        },
         status=422 if form.errors else 200,
     )
 

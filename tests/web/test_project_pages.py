@@ -364,4 +364,4 @@ def test_credits_given_back_are_explained(as_alice: Client, award: Award, alice:
 
     page = words(as_alice.get("/projects/alpine-snow/"))
 
-    assert f"{as_text(allocation.amount)} credits of {award.reference} are free: they were given back" in page
+    assert f"{as_text(allocation.amount)} credits of {award.reference} are free until" in page
