@@ -11,6 +11,7 @@ from earthcode.api.v1 import resource_requests as api_requests
 from earthcode.api.v1.me import Me
 from earthcode.web import (
     accounts,
+    administrators,
     allocations,
     audit,
     awards,
@@ -95,6 +96,11 @@ urlpatterns += [
 # Those who run platforms.
 urlpatterns += [
     path("provider/orders/", allocations.orders, name="orders"),
+    path("provider/<slug:slug>/administrators/", administrators.administrators, name="administrators"),
+    path("provider/<slug:slug>/administrators/add/", administrators.administrator_add, name="administrator_add"),
+    path(
+        "provider/<slug:slug>/administrators/remove/", administrators.administrator_remove, name="administrator_remove"
+    ),
 ]
 
 # Those who may read the trail.

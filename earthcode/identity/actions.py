@@ -1,6 +1,7 @@
 """Every write to people and their roles: signing in, reading the claims again, signing out.
 
-Roles are granted and taken away here and nowhere else, by what the claims say at the time.
+Roles from claims are granted and taken away here and nowhere else, by what the claims say at the time; those given on the
+site in ``administrators``.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from django.db import transaction
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import System
 from earthcode.identity import issuer
-from earthcode.identity.models import Organisation, RoleGrant, SignIn, User
+from earthcode.identity.models import GrantSource, Organisation, RoleGrant, SignIn, User
 from earthcode.identity.oidc import Claims, ClaimsUnusable, GrantedRole, roles_from
 from earthcode.lib.errors import Refused
 
@@ -154,12 +155,15 @@ def _read(user: User, claims: Claims, *, at: datetime) -> None:
 
 
 def _set_roles(user: User, granted: list[GrantedRole], *, at: datetime) -> None:
-    """Make the person's roles exactly these, and record each that comes or goes."""
+    """Make the person's roles from claims exactly these, and record each that comes or goes.
+
+    What was given on the site stays: it is not the single sign-on's to take.
+    """
     slugs = {each.organisation for each in granted if each.organisation}
     organisations = {each.slug: each for each in Organisation.objects.filter(slug__in=slugs)} if slugs else {}
     held = {
         (grant.role, grant.organisation.slug if grant.organisation else ""): grant
-        for grant in user.role_grants.select_related("organisation")
+        for grant in user.role_grants.filter(source=GrantSource.CLAIM).select_related("organisation")
     }
     for each in granted:
         if each.organisation and each.organisation not in organisations:

@@ -119,20 +119,38 @@ class User(AbstractBaseUser):
         return role in self.grants.roles or any(role in held for held in self.grants.provider_roles.values())
 
 
+class GrantSource(models.TextChoices):
+    """Who gives and takes a role."""
+
+    CLAIM = "claim", "Single sign-on"
+    SITE = "site", "Given here"
+
+
 class RoleGrant(models.Model):
-    """A global role that the claims gave at the last sign-in; ``organisation`` only for provider roles."""
+    """A global role; ``organisation`` only for provider roles.
+
+    Those from claims are what the claims said at the last sign-in and go away with them. Those given on the site
+    (``administrators``) are for provider administrators only; no sign-in touches them.
+    """
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="role_grants")
     role = models.CharField(max_length=40, choices=Role.choices)
     organisation = models.ForeignKey(Organisation, null=True, blank=True, on_delete=models.CASCADE)
-    claim = models.CharField(max_length=255, help_text="The claim and value it comes from")
+    source = models.CharField(max_length=5, choices=GrantSource.choices, default=GrantSource.CLAIM)
+    claim = models.CharField(max_length=255, blank=True, help_text="The claim and value it comes from")
+    given_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     granted_at = models.DateTimeField()
 
     class Meta:
         ordering = ["role", "pk"]
         constraints = [
             models.UniqueConstraint(
-                "user", "role", "organisation", name="identity_role_granted_once", nulls_distinct=False
+                "user", "role", "organisation", "source", name="identity_role_granted_once", nulls_distinct=False
+            ),
+            models.CheckConstraint(
+                condition=models.Q(source=GrantSource.CLAIM, given_by__isnull=True) & ~models.Q(claim="")
+                | models.Q(source=GrantSource.SITE, role=Role.PROVIDER_ADMINISTRATOR, claim="", given_by__isnull=False),
+                name="identity_role_says_where_it_comes_from",
             ),
             models.CheckConstraint(
                 condition=models.Q(role=Role.PROVIDER_ADMINISTRATOR, organisation__isnull=False)

@@ -1,7 +1,8 @@
 """Who may what: the roles, the permissions, and which role has which.
 
-Global roles come from the claims of the single sign-on (``settings.OIDC_ROLE_CLAIMS``), project roles from the project's
-principal investigator. Whether a step is possible *now* is the business of each app's ``lifecycle.py``.
+Global roles come from the claims of the single sign-on (``settings.OIDC_ROLE_CLAIMS``), and that of a provider's
+administrator also from the site (``administrators``); project roles from the project's principal investigator. Whether a
+step is possible *now* is the business of each app's ``lifecycle.py``.
 """
 
 from __future__ import annotations
@@ -36,6 +37,10 @@ class Permission(StrEnum):
     PROJECT_CREATE = "project.create"
     PROJECT_VIEW = "project.view"
     PROJECT_MANAGE = "project.manage"
+    ADMINISTRATORS_MANAGE = "administrators.manage"
+    APPLICATION_EDIT = "application.edit"
+    APPLICATION_VIEW = "application.view"
+    APPLICATION_DECIDE = "application.decide"
     OFFERING_EDIT = "offering.edit"
     OFFERING_PUBLISH = "offering.publish"
     CALL_MANAGE = "call.manage"
@@ -55,7 +60,13 @@ class Permission(StrEnum):
 
 
 #: Anybody signed in.
-EVERYONE = frozenset({Permission.PROJECT_CREATE})
+EVERYONE = frozenset(
+    {
+        Permission.PROJECT_CREATE,
+        # Anybody may apply for an organisation; which application is whose is a condition of the lifecycle.
+        Permission.APPLICATION_EDIT,
+    }
+)
 
 GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ESA_MANAGER: frozenset(
@@ -65,6 +76,9 @@ GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.REQUEST_REVIEW,
             Permission.REQUEST_DECIDE,
             Permission.CALL_MANAGE,
+            Permission.APPLICATION_VIEW,
+            Permission.APPLICATION_DECIDE,
+            Permission.ADMINISTRATORS_MANAGE,
             Permission.OFFERING_PUBLISH,
             Permission.ALLOCATION_VIEW,
             Permission.ALLOCATION_END,
@@ -77,6 +91,7 @@ GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.REVIEWER: frozenset({Permission.REQUEST_VIEW, Permission.REQUEST_REVIEW}),
     Role.AUDITOR: frozenset(
         {
+            Permission.APPLICATION_VIEW,
             Permission.PROJECT_VIEW,
             Permission.REQUEST_VIEW,
             Permission.ALLOCATION_VIEW,
@@ -92,6 +107,7 @@ GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
 PROVIDER_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.PROVIDER_ADMINISTRATOR: frozenset(
         {
+            Permission.ADMINISTRATORS_MANAGE,
             Permission.OFFERING_EDIT,
             Permission.ALLOCATION_VIEW,
             Permission.OPERATION_RETRY,

@@ -15,11 +15,11 @@ from earthcode.web.signed_in import SignedInRequest
 @login_required
 @require_safe
 def account(request: SignedInRequest) -> HttpResponse:
-    """Nothing is edited here: name, address and roles come from the single sign-on at each sign-in."""
+    """Nothing is edited here: name, address and most roles come from the single sign-on at each sign-in."""
     user = request.user
     context = {
         "person": user,
-        "role_grants": RoleGrant.objects.filter(user=user).select_related("organisation"),
+        "role_grants": RoleGrant.objects.filter(user=user).select_related("organisation", "given_by"),
         "memberships": Membership.objects.filter(user=user).select_related("project").order_by("project__title", "pk"),
         "may_read_audit_trail": user.may(Permission.AUDIT_VIEW),
     }

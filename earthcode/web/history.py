@@ -85,6 +85,12 @@ _TELLINGS: dict[str, _Telling] = {
         _of_allocation(gettext_lazy("%(allocation)s has ended")),
         own=gettext_lazy("Access removed, credits given back"),
     ),
+    "organisation.add_administrator": _Telling(
+        "ph2", lambda event: _("%(name)s became an administrator") % {"name": event.data.get("name", "")}
+    ),
+    "organisation.remove_administrator": _Telling(
+        "ph2", lambda event: _("%(name)s is no administrator any more") % {"name": event.data.get("name", "")}
+    ),
     "project.create": _Telling("ph0", gettext_lazy("Project started")),
     "project.change": _Telling("ph2", gettext_lazy("Title or summary changed")),
     "project.add_member": _Telling("ph2", lambda event: _("%(name)s joined") % {"name": event.data.get("name", "")}),

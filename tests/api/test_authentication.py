@@ -87,8 +87,13 @@ def test_a_good_token_says_who_somebody_is_with_roles_and_projects(
         "preferred_username": "",
         "email": "anna@science.example",
         "roles": [
-            {"role": "esa_manager", "name": "ESA manager", "organisation": None},
-            {"role": "provider_administrator", "name": "Provider administrator", "organisation": "hub-house"},
+            {"role": "esa_manager", "name": "ESA manager", "organisation": None, "source": "claim"},
+            {
+                "role": "provider_administrator",
+                "name": "Provider administrator",
+                "organisation": "hub-house",
+                "source": "claim",
+            },
         ],
         "projects": [{"slug": project.slug, "title": "Alpine snow", "role": "member"}],
     }

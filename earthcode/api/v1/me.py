@@ -14,14 +14,14 @@ from earthcode.identity.models import Membership, RoleGrant, User
 
 
 class RoleSerializer(serializers.ModelSerializer[RoleGrant]):
-    """A role; ``organisation`` is the provider it is for, or null."""
+    """A role; ``organisation`` is the provider it is for, or null. ``source`` says who gives it: a claim, or the site."""
 
     name = serializers.CharField(source="get_role_display")
     organisation = serializers.SlugRelatedField[Any](slug_field="slug", read_only=True, allow_null=True)
 
     class Meta:
         model = RoleGrant
-        fields = ("role", "name", "organisation")
+        fields = ("role", "name", "organisation", "source")
 
 
 class MembershipSerializer(serializers.ModelSerializer[Membership]):
