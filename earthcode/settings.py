@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "earthcode.settlement",
     "earthcode.provisioning",
     "earthcode.sponsorship",
+    "earthcode.science",
     "earthcode.catalogue",
     "earthcode.identity",
     "earthcode.ledger",

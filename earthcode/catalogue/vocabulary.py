@@ -36,7 +36,8 @@ _SPELLINGS: Final[dict[str, tuple[str, ...]]] = {
     "Managed software (SaaS)": ("SaaS",),
     "Jupyter notebook": ("jupyter-notebook",),
     "Argo workflow": ("argo-workflow",),
-    "OGC application package": ("EOAP", "OGC EO application package", "OGC EOAP / CWL"),
+    "openEO process graph": ("process_graph", "openEO UDP", "openeo-process"),
+    "OGC application package": ("EOAP", "OGC EO application package", "OGC EOAP / CWL", "CWL"),
 }
 
 

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class ScienceConfig(AppConfig):
+    name = "earthcode.science"
+    label = "science"
