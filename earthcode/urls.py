@@ -20,6 +20,7 @@ from earthcode.web import (
     gallery,
     help,
     home,
+    ledger,
     notifications,
     preferences,
     projects,
@@ -59,6 +60,7 @@ urlpatterns += [
     path("allocations/<slug:reference>/end/", allocations.end, name="allocation_end"),
     path("allocations/<slug:reference>/operations/<int:pk>/retry/", allocations.retry, name="operation_retry"),
     path("awards/<slug:reference>/", awards.award, name="award"),
+    path("awards/<slug:reference>/statement.csv", ledger.award_csv, name="award_csv"),
     path("credits/use/", awards.use_credits, name="use_credits"),
     path("go/<slug:reference>/", allocations.go, name="go"),
     path("simulated-platform/<slug:reference>/", simulated.simulated_platform, name="simulated_platform"),
@@ -106,6 +108,9 @@ urlpatterns += [
 # Those who may read the trail.
 urlpatterns += [
     path("audit/", audit.trail, name="audit"),
+    path("ledger/", ledger.ledger, name="ledger"),
+    path("ledger/accounts/<str:code>/", ledger.account, name="ledger_account"),
+    path("ledger/accounts/<str:code>/statement.csv", ledger.account_csv, name="ledger_account_csv"),
 ]
 
 # Machines.

@@ -51,6 +51,52 @@ def balances(accounts: Iterable[AccountRef]) -> dict[str, MicroCredits]:
     return result
 
 
+@dataclass(frozen=True)
+class AccountLine:
+    """An account and what it has now."""
+
+    code: str
+    kind: AccountKind
+    closed: bool
+    balance: MicroCredits
+
+
+def accounts(words: str = "", *, offset: int = 0, limit: int = 50) -> list[AccountLine]:
+    """Accounts whose code contains ``words``, in the order of their codes."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT has.code, has.kind, account.closed, has.balance
+            FROM (
+                SELECT id, closed FROM ledger_account WHERE strpos(lower(code), lower(%s)) > 0
+                ORDER BY code OFFSET %s LIMIT %s
+            ) account
+            JOIN ledger_balance has ON has.account_id = account.id
+            ORDER BY has.code
+            """,
+            [words, offset, limit],
+        )
+        return [
+            AccountLine(code, AccountKind(kind), closed, MicroCredits(has))
+            for code, kind, closed, has in cursor.fetchall()
+        ]
+
+
+def account(code: str) -> AccountLine | None:
+    """One account, or None where there is none of this code."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT has.code, has.kind, account.closed, has.balance
+            FROM ledger_account account JOIN ledger_balance has ON has.account_id = account.id
+            WHERE account.code = %s
+            """,
+            [code],
+        )
+        found = cursor.fetchone()
+    return None if found is None else AccountLine(found[0], AccountKind(found[1]), found[2], MicroCredits(found[3]))
+
+
 def open_holds(account: AccountRef) -> models.QuerySet[Hold]:
     """The holds whose remainders a held account holds, the first to run out first."""
     return (
@@ -285,6 +331,20 @@ class TrialLine:
 
 
 @dataclass(frozen=True)
+class TrialTotal:
+    """All accounts of one unit together; the sums may be larger than any account's."""
+
+    unit: Unit
+    accounts: int
+    debits: int
+    credits: int
+
+    @property
+    def difference(self) -> int:
+        return self.debits - self.credits
+
+
+@dataclass(frozen=True)
 class TrialBalance:
     """Everything in the books, by kind."""
 
@@ -297,6 +357,19 @@ class TrialBalance:
         for line in self.lines:
             result[line.unit] = result.get(line.unit, 0) + line.debits - line.credits
         return result
+
+    @property
+    def totals(self) -> list[TrialTotal]:
+        """What the lines of each unit come to together."""
+        return [
+            TrialTotal(
+                unit,
+                sum(line.accounts for line in self.lines if line.unit == unit),
+                sum(line.debits for line in self.lines if line.unit == unit),
+                sum(line.credits for line in self.lines if line.unit == unit),
+            )
+            for unit in self.differences
+        ]
 
     @property
     def balances(self) -> bool:

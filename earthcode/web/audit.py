@@ -21,6 +21,7 @@ from earthcode.identity.roles import Permission, Role
 from earthcode.provisioning.models import Allocation, Operation
 from earthcode.sponsorship.models import Award, ResourceRequest
 from earthcode.web.history import words_for
+from earthcode.web.ledger import tabs_of
 from earthcode.web.signed_in import SignedInRequest
 
 PER_PAGE = 25
@@ -76,6 +77,7 @@ def trail(request: SignedInRequest) -> HttpResponse:
     found = list(events[: PER_PAGE + 1])
     shown = found[:PER_PAGE]
     context = {
+        "tabs": tabs_of(request, "audit"),
         "form": form,
         "rows": _rows(shown),
         "older_url": _url(request, before=shown[-1].pk) if len(found) > PER_PAGE else "",

@@ -1,4 +1,4 @@
-"""The pages of awards in a real browser: accessible in both themes, on a phone, and used with and without script."""
+"""The pages of awards and of the ledger in a real browser: both themes, on a phone, with and without script."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -38,13 +38,22 @@ def near(batch_plan: Plan, now: datetime) -> Plan:
 
 @pytest.mark.parametrize(("width", "theme"), [(1280, "dark"), (390, "light")])
 def test_a_page_can_be_used_by_everybody(
-    visit: Open, complaints: list[str], freed: Award, near: Plan, alice: User, ben: User, width: int, theme: str
+    visit: Open,
+    complaints: list[str],
+    freed: Award,
+    near: Plan,
+    alice: User,
+    ben: User,
+    maria: User,
+    width: int,
+    theme: str,
 ) -> None:
     wrong = {}
     use = f"/credits/use/?plan={near.pk}"
     for person, paths in (
         (alice, [f"/awards/{freed.reference}/", f"{use}&cpu=1&hours=10&gb=0", f"{use}&cpu=900&hours=700", use[:13]]),
         (ben, [f"/awards/{freed.reference}/", use]),
+        (maria, ["/ledger/", f"/ledger/accounts/award:{freed.reference}:available/", "/ledger/?q=nothing"]),
     ):
         page = visit(person, width=width, theme=theme)
         for path in paths:
