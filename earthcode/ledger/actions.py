@@ -14,7 +14,7 @@ Amounts are whole micro-credits and positive. Accounts are named by their codes,
   transaction, with no network call after it: the accounts stay locked until it ends.
 
 The actions do not write to the audit trail: entries name their actor and never change, and what they belong to is
-audited by the action that calls.
+audited by the action that calls. Only ``seal`` does, so that the trail holds every head of the chain of seals.
 """
 
 from __future__ import annotations
@@ -29,14 +29,15 @@ from typing import Any
 import psycopg
 from django.db import DatabaseError, connection, transaction
 
-from earthcode.audit.actors import Actor
+from earthcode.audit import actions as audit
+from earthcode.audit.actors import CLOCK, Actor
 from earthcode.ledger import chart
 from earthcode.ledger.chart import AwardAccounts, CallAccounts, ProviderAccounts
 from earthcode.ledger.kinds import PLAIN, Unit
 from earthcode.ledger.kinds import AccountKind as AccountKind
 from earthcode.ledger.kinds import EntryKind as EntryKind
 from earthcode.ledger.models import Account as Account
-from earthcode.ledger.models import Entry
+from earthcode.ledger.models import Entry, Seal
 from earthcode.ledger.models import Hold as Hold
 from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.money import as_text
@@ -467,3 +468,31 @@ def roll_up() -> int:
         (written,) = _call("SELECT ledger_checkpoint(%s::bigint)", [account_id])
         moved += written
     return moved
+
+
+def seal(*, at: datetime) -> int:
+    """Hash what was committed since the last seal, block by block, into the chain of seals; returns how many blocks.
+
+    The audit trail is told each block's hash. Call it outside a transaction. What an older transaction may still be
+    writing is left for the next time.
+    """
+    if connection.in_atomic_block:
+        raise RuntimeError("seals need transactions of their own")
+    (last_number,) = _call("SELECT last_value FROM ledger_entry_id_seq", [])
+    blocks = 0
+    while sealed_to := _seal_block(at):
+        blocks += 1
+        if sealed_to >= last_number:  # what was written meanwhile is for the next time, or this would never end
+            break
+    return blocks
+
+
+@transaction.atomic
+def _seal_block(at: datetime) -> int | None:
+    (seal_id,) = _call("SELECT ledger_seal_block()", [])
+    if seal_id is None:
+        return None
+    block = Seal.objects.defer("ids", "places", "leaves").get(pk=seal_id)
+    data = {"upto": block.upto_id, "hash": block.hash.hex()}
+    audit.record("ledger.seal", by=CLOCK, about=block, at=at, data=data)
+    return block.upto_id

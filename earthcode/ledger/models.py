@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, NoReturn, TypeVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import ExpressionWrapper, F, Q
 
@@ -233,3 +234,46 @@ class Checkpoint(ReadOnly):
 
     def __str__(self) -> str:
         return f"account {self.account_id} up to entry {self.upto_entry}"
+
+
+class AccountEvent(ReadOnly):
+    """An account was opened, closed or opened again. Numbered together with the entries, so that seals cover both."""
+
+    id = models.BigIntegerField(primary_key=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="events", db_constraint=False, db_index=False)
+    kind = models.TextField(choices=[("open", "opened"), ("close", "closed"), ("reopen", "opened again")])
+    recorded_at = models.DateTimeField()
+
+    objects: ClassVar[ReadOnlyQuerySet[AccountEvent]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_account_event"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"account event {self.pk}"
+
+
+class Seal(ReadOnly):
+    """The hashes of the rows of one block, and one hash over them and the seal before (``sql/seals.sql``).
+
+    A block holds every row whose number is above the last one's ``upto_id`` and not above its own. Row *n* stands at
+    ``(ids[n], places[n])``, and ``leaves`` has 32 bytes for each.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    upto_id = models.BigIntegerField()
+    ids = ArrayField(models.BigIntegerField())
+    places = ArrayField(models.SmallIntegerField())
+    leaves = models.BinaryField()
+    hash = models.BinaryField()
+    sealed_at = models.DateTimeField()
+
+    objects: ClassVar[ReadOnlyQuerySet[Seal]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_seal"
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"seal {self.pk}"

@@ -6,12 +6,15 @@ To add a rule, write a statement that returns (row, what is wrong) for each row 
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from heapq import nsmallest
 
 from django.db import connection, transaction
+
+from earthcode.ledger import seals
+from earthcode.ledger.seals import Break
 
 _POSTINGS = """
     SELECT format('entry %s line %s', posting.entry_id, posting.line), CASE
@@ -217,6 +220,34 @@ _TRIAL_BALANCE = """
     FROM ledger_balance GROUP BY unit HAVING sum(debits) <> sum(credits)
 """
 
+_ACCOUNT_EVENTS = """
+    SELECT format('account %s', coalesce(account.code, 'number ' || event.account_id)), CASE
+               WHEN account.id IS NULL THEN 'it is missing, and was opened'
+               WHEN event.openings IS DISTINCT FROM 1 THEN format('was opened %s times', coalesce(event.openings, 0))
+               WHEN account.closed THEN 'reads as closed, and nobody closed it'
+               ELSE 'reads as open, and was closed' END
+    FROM ledger_account account
+    FULL JOIN (
+        SELECT account_id, count(*) FILTER (WHERE kind = 'open') AS openings,
+               (array_agg(kind ORDER BY id DESC))[1] = 'close' AS closed
+        FROM ledger_account_event GROUP BY account_id
+    ) event ON event.account_id = account.id
+    WHERE account.id IS NULL OR event.openings IS DISTINCT FROM 1 OR event.closed <> account.closed
+"""
+
+_TOLD_HEADS = """
+    SELECT format('seal %s', coalesce(seal.id::text, told.seal)), CASE
+               WHEN told.seal IS NULL THEN 'the audit trail was not told of it'
+               WHEN seal.id IS NULL THEN 'it is missing, and the audit trail was told of it'
+               ELSE 'the audit trail was told another hash' END
+    FROM ledger_seal seal
+    FULL JOIN (
+        SELECT subject_id AS seal, data ->> 'hash' AS hash FROM audit_event
+        WHERE subject_type = 'ledger.seal' AND name = 'ledger.seal'
+    ) told ON told.seal = seal.id::text
+    WHERE encode(seal.hash, 'hex') IS DISTINCT FROM told.hash
+"""
+
 _GUARDS = """
     SELECT format('trigger %s on %s', expected.name, expected.relation), 'missing or switched off'
     FROM (VALUES
@@ -236,6 +267,14 @@ _GUARDS = """
         ('ledger_checkpoint', 'ledger_write_checkpoint'),
         ('ledger_checkpoint', 'ledger_checkpoint_append_only'),
         ('ledger_checkpoint', 'ledger_checkpoint_not_truncated'),
+        ('ledger_account', 'ledger_account_opening_is_noted'),
+        ('ledger_account', 'ledger_account_closing_is_noted'),
+        ('ledger_account_event', 'ledger_account_event_written_by_account'),
+        ('ledger_account_event', 'ledger_account_event_append_only'),
+        ('ledger_account_event', 'ledger_account_event_not_truncated'),
+        ('ledger_seal', 'ledger_write_seal'),
+        ('ledger_seal', 'ledger_seal_append_only'),
+        ('ledger_seal', 'ledger_seal_not_truncated'),
         ('ledger_draft', 'ledger_write')
     ) AS expected (relation, name)
     LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.relation) AND tgname = expected.name AND tgenabled IN ('O', 'A')
@@ -265,12 +304,15 @@ _GUARDS = """
 @dataclass(frozen=True)
 class Rule:
     """What always holds, in words; the table whose rows it is about; and a statement that returns (row, what is wrong) for
-    each row of which it does not hold."""
+    each row of which it does not hold, or a function that yields them."""
 
     words: str
     over: str
-    breaks: str
+    breaks: str | Callable[[], Iterator[Break]]
 
+
+#: In place of a table: all that seals cover.
+SEALS = "the seals"
 
 RULES = (
     Rule("every posting moves a positive amount of one unit between two accounts", "ledger_posting", _POSTINGS),
@@ -285,21 +327,14 @@ RULES = (
     Rule("every key stands for one entry", "ledger_entry", _KEYS),
     Rule("nothing is given back twice, or beyond what was moved", "ledger_entry", _GIVEN_BACK),
     Rule("debits equal credits over everything", "ledger_posting", _TRIAL_BALANCE),
+    Rule("every account was opened once, and is open or closed as was noted", "ledger_account", _ACCOUNT_EVENTS),
+    Rule("every seal follows from the one before it", "ledger_seal", seals.links_broken),
+    Rule("every seal is the one the audit trail was told of", "ledger_seal", _TOLD_HEADS),
+    Rule("every row that was sealed is what it was, and none was added", SEALS, seals.rows_broken),
     Rule("the guards of the database are in place", "pg_trigger", _GUARDS),
 )
 #: How many broken rows a finding names.
 NAMED_MAX = 20
-
-
-@dataclass(frozen=True, order=True)
-class Break:
-    """One row of which a rule does not hold."""
-
-    row: str
-    what: str
-
-    def __str__(self) -> str:
-        return f"{self.row}: {self.what}"
 
 
 @dataclass(frozen=True)
@@ -332,7 +367,8 @@ def findings() -> Iterator[Finding]:
         for rule in RULES:
             if rule.over not in rows:
                 rows[rule.over] = _count(rule.over)
-            yield _finding(rule.words, rule.over, rows[rule.over], _broken_rows(rule.breaks))
+            breaks = _broken_rows(rule.breaks) if isinstance(rule.breaks, str) else rule.breaks()
+            yield _finding(rule.words, rule.over, rows[rule.over], breaks)
 
 
 def _finding(words: str, over: str, rows: int, breaks: Iterator[Break]) -> Finding:
@@ -370,7 +406,10 @@ def _one_moment() -> Iterator[None]:
 
 def _count(table: str) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608  # a name from RULES
+        if table == SEALS:
+            cursor.execute("SELECT coalesce(sum(cardinality(ids)), 0) FROM ledger_seal")
+        else:
+            cursor.execute(f"SELECT count(*) FROM {table}")  # noqa: S608  # a name from RULES
         (rows,) = cursor.fetchone()
     return int(rows)
 

@@ -17,7 +17,15 @@ from earthcode.ledger import chart, queries
 from earthcode.ledger.actions import Hold, Posted
 from earthcode.lib.money import credits
 
-TABLES = ("ledger_account", "ledger_hold", "ledger_entry", "ledger_posting", "ledger_checkpoint")
+TABLES = (
+    "ledger_account",
+    "ledger_hold",
+    "ledger_entry",
+    "ledger_posting",
+    "ledger_checkpoint",
+    "ledger_account_event",
+    "ledger_seal",
+)
 NOW = datetime(2026, 11, 2, 10, 0, tzinfo=UTC)
 BY = System("test")
 
@@ -88,7 +96,7 @@ def books(db: None) -> Books:
 
 
 #: For tests with ``committed_books``: only our own tables are emptied afterwards, which is quick.
-committing = pytest.mark.django_db(transaction=True, available_apps=["earthcode.ledger"])
+committing = pytest.mark.django_db(transaction=True, available_apps=["earthcode.ledger", "earthcode.audit"])
 
 
 @pytest.fixture

@@ -48,7 +48,8 @@ def test_untouched_books_hold_every_rule(used_books: Books) -> None:
     call_command("verify_ledger", stdout=out)
 
     lines = out.getvalue().splitlines()
-    assert len(lines) == len(verify.RULES) == 13
+    assert lines.pop() == "nothing is sealed; 7 entries are not sealed yet"
+    assert len(lines) == len(verify.RULES) >= 17
     assert all(line.startswith("holds   ") for line in lines)
 
 
@@ -210,6 +211,15 @@ CHANGES = {
 }
 
 
+#: Rules that test_seals.py breaks.
+OF_SEALS = {
+    "every account was opened once, and is open or closed as was noted",
+    "every seal follows from the one before it",
+    "every seal is the one the audit trail was told of",
+    "every row that was sealed is what it was, and none was added",
+}
+
+
 @pytest.mark.parametrize("name", CHANGES)
 def test_a_change_behind_the_triggers_is_found(used_books: Books, name: str) -> None:
     sql, rule, words = CHANGES[name]
@@ -222,7 +232,7 @@ def test_a_change_behind_the_triggers_is_found(used_books: Books, name: str) -> 
 
 
 def test_every_rule_has_a_change_that_breaks_it() -> None:
-    assert {rule for _, rule, _ in CHANGES.values()} == {rule.words for rule in verify.RULES}
+    assert {rule for _, rule, _ in CHANGES.values()} | OF_SEALS == {rule.words for rule in verify.RULES}
 
 
 def test_a_rule_names_a_bounded_number_of_rows(books: Books) -> None:
