@@ -8,8 +8,9 @@ Amounts are whole micro-credits and positive. Accounts are named by their codes,
 - **Refusals.** An action does everything or raises a ``Refused`` and has changed nothing; the caller's transaction, if
   there is one, can go on.
 - **Time.** ``at`` is when the entry counts; the caller reads the clock.
-- **Locks.** A call locks holds by id and then accounts by id, so single calls never deadlock with each other. A
-  transaction that makes several calls can deadlock with another such transaction: PostgreSQL then ends one of them with
+- **Locks.** A call locks holds by id and then accounts by id, so single calls never deadlock with each other. A batch can
+  be several calls in this sense. A call outside a transaction that a deadlock ended is made again, unseen. A transaction
+  of several calls can deadlock with another such transaction: PostgreSQL then ends one of them with
   ``OperationalError`` (SQLSTATE 40P01), and the whole transaction can be tried again with the same keys. Post last in a
   transaction, with no network call after it: the accounts stay locked until it ends.
 
@@ -20,14 +21,14 @@ audited by the action that calls. Only ``seal`` does, so that the trail holds ev
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK, Actor
@@ -111,7 +112,8 @@ class OverRefund(Refused):
 
 
 _INSUFFICIENT = InsufficientCredits("There are not enough credits for this.")
-_BY_STATE: dict[str, Refused] = {
+#: What each refusal of the database means, by SQLSTATE or, where a constraint refuses, by its name.
+_REFUSALS: dict[str, Refused] = {
     "LG001": InvalidInput("The ledger cannot write this entry."),
     "LG002": KeyReused("This key was used for something else before."),
     "LG003": UnknownAccount("There is no such account."),
@@ -122,12 +124,12 @@ _BY_STATE: dict[str, Refused] = {
     "LG008": NotReversible("This entry cannot be undone, or was undone already."),
     "LG010": OverCapture("This is more than was set aside."),
     "LG013": OverRefund("This is more than was taken."),
-}
-_BY_CONSTRAINT: dict[str, Refused] = {
     "ledger_account_not_overdrawn": _INSUFFICIENT,
-    "ledger_entry_reversed_once": _BY_STATE["LG008"],
-    "ledger_hold_within_authorisation": _BY_STATE["LG010"],
-    "ledger_hold_refund_within_capture": _BY_STATE["LG013"],
+}
+_REFUSALS |= {
+    "ledger_entry_reversed_once": _REFUSALS["LG008"],
+    "ledger_hold_within_authorisation": _REFUSALS["LG010"],
+    "ledger_hold_refund_within_capture": _REFUSALS["LG013"],
 }
 
 
@@ -136,8 +138,16 @@ def _refusal(error: DatabaseError) -> Refused | None:
     cause = error.__cause__
     if not isinstance(cause, psycopg.Error):
         return None
-    known = _BY_STATE.get(cause.sqlstate or "") or _BY_CONSTRAINT.get(cause.diag.constraint_name or "")
-    return None if known is None else type(known)(known.message)
+    for rule in (cause.sqlstate, cause.diag.constraint_name):
+        if rule in _REFUSALS:
+            return _refusal_of(rule)
+    return None
+
+
+def _refusal_of(rule: str) -> Refused:
+    """The refusal that a SQLSTATE or the name of a constraint stands for."""
+    known = _REFUSALS[rule]
+    return type(known)(known.message)
 
 
 # --- calling the database --------------------------------------------------------------------------------------------
@@ -160,10 +170,25 @@ def _refusing() -> Iterator[None]:
 
 
 def _call(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
-    with _refusing(), connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        row: tuple[Any, ...] = cursor.fetchone()
-        return row
+    for attempt in range(1, _ATTEMPTS_MAX + 1):
+        try:
+            with _refusing(), connection.cursor() as cursor:
+                cursor.execute(sql, parameters)
+                row: tuple[Any, ...] = cursor.fetchone()
+                return row
+        except OperationalError as error:
+            # Ended to resolve a deadlock. Nothing was written, and the same key makes it safe to ask again; within a
+            # transaction of the caller's, all of that would have to be repeated.
+            if connection.in_atomic_block or attempt == _ATTEMPTS_MAX or not _is_deadlock(error):
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+_ATTEMPTS_MAX = 10
+
+
+def _is_deadlock(error: OperationalError) -> bool:
+    return isinstance(error.__cause__, psycopg.errors.DeadlockDetected)
 
 
 def _amount(amount: int) -> int:
@@ -256,7 +281,7 @@ class Line:
     amount: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Posted:
     """An entry that is in the books. ``replayed``: it was there before this call."""
 
@@ -273,12 +298,9 @@ def post(
     :class:`KeyReused`; ``InvalidInput`` for an amount that is not positive, for no lines, and for lines that touch a
     held account (``hold`` and its kin move those).
     """
-    if kind not in PLAIN:
-        raise ValueError(f"entries of kind {kind} have an action of their own")
-    if any(_code(line.debit) == _code(line.credit) for line in lines):
-        raise InvalidInput("Credits move between two different accounts.")
+    _check(kind, lines)
     debits = [_code(line.debit) for line in lines]
-    amounts = [_amount(line.amount) for line in lines]
+    amounts = [line.amount for line in lines]
     try:
         entry_id, replayed = _call(
             "SELECT entry_id, replayed FROM ledger_post(%s, %s, %s::text[], %s::text[], %s::bigint[], %s, %s, %s)",
@@ -290,6 +312,16 @@ def post(
     except InsufficientCredits as refusal:
         raise _with_figures(refusal, debits, amounts) from refusal.__cause__
     return Posted(entry_id, replayed)
+
+
+def _check(kind: EntryKind, lines: Sequence[Line]) -> None:
+    """Refuses what can be refused without looking into the books."""
+    if kind not in PLAIN:
+        raise ValueError(f"entries of kind {kind} have an action of their own")
+    if any(_code(line.debit) == _code(line.credit) for line in lines):
+        raise InvalidInput("Credits move between two different accounts.")
+    for line in lines:
+        _amount(line.amount)
 
 
 def _with_figures(refusal: InsufficientCredits, debits: Sequence[str], amounts: Sequence[int]) -> InsufficientCredits:
@@ -417,6 +449,168 @@ def expire(*, before: datetime, by: Actor, limit: int = 1000) -> list[int]:
         if not posted.replayed:
             expired.append(hold_id)
     return expired
+
+
+# --- many at once ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class EntryDraft:
+    """What :func:`post` is asked, as a part of a batch."""
+
+    kind: EntryKind
+    lines: Sequence[Line]
+    key: uuid.UUID
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CaptureDraft:
+    """What :func:`capture` is asked, as a part of a batch."""
+
+    hold: HoldRef
+    amount: int
+    key: uuid.UUID
+    at: datetime
+    final: bool = False
+
+
+Draft = EntryDraft | CaptureDraft
+
+
+class BatchRefused(Refused):
+    """Nothing of the batch was written, because one draft was refused: ``drafts[place]``, for the reason ``refusal``."""
+
+    code = "batch_refused"
+
+    def __init__(self, place: int, refusal: Refused) -> None:
+        super().__init__(f"Number {place + 1} was refused: {refusal.message}", field=refusal.field)
+        self.place = place
+        self.refusal = refusal
+
+
+def post_batch(drafts: Sequence[Draft], *, by: Actor) -> list[Posted]:
+    """Write many entries, all or none, in their order; much faster than one by one.
+
+    Raises :class:`BatchRefused` if :func:`post` or :func:`capture`, called for each draft in turn, would refuse one.
+    A draft whose key was used for the same request, earlier or in this batch, is replayed.
+    """
+    columns = _Columns()
+    for place, draft in enumerate(drafts):
+        try:
+            columns.add(draft)
+        except Refused as refusal:
+            raise BatchRefused(place, refusal) from refusal
+    try:
+        entry_ids, replayed, _ = columns.post(by=by, all_or_nothing=True)
+    except Refused as refusal:
+        raise _of_the_batch(refusal) from refusal.__cause__
+    return list(map(Posted, entry_ids, replayed))
+
+
+def post_each(drafts: Sequence[Draft], *, by: Actor) -> list[Posted | Refused]:
+    """Write what can be written of many entries; what came of each, in the order of the drafts.
+
+    The outcomes are those of calling :func:`post` and :func:`capture` for each draft in turn: a refused draft changes
+    nothing, and the next ones find what the earlier ones left.
+    """
+    columns = _Columns()
+    impossible: list[tuple[int, Refused]] = []
+    for place, draft in enumerate(drafts):
+        try:
+            columns.add(draft)
+        except Refused as refusal:
+            impossible.append((place, refusal))
+    entry_ids, replayed, refusals = columns.post(by=by, all_or_nothing=False)
+    outcomes: list[Posted | Refused] = [
+        Posted(entry_id, again) if rule is None else _refusal_of(rule)
+        for entry_id, again, rule in zip(entry_ids, replayed, refusals, strict=True)
+    ]
+    for place, impossibility in impossible:
+        outcomes.insert(place, impossibility)
+    return outcomes
+
+
+class _Columns:
+    """Drafts as the database takes them: column by column, as text. Every microsecond here is one for each draft."""
+
+    def __init__(self) -> None:
+        self.keys: list[str] = []
+        self.kinds: list[str] = []
+        self.reasons: list[str] = []
+        self.ats: list[datetime] = []
+        self.holds: list[str] = []
+        self.amounts: list[str] = []
+        self.finals: list[str] = []
+        self.places_of_codes: dict[str, int] = {}
+        self.first_lines: list[int] = [1]
+        self.debits: list[int] = []
+        self.credits: list[int] = []
+        self.line_amounts: list[int] = []
+
+    def add(self, draft: Draft) -> None:
+        """Refuses what can be refused without looking into the books."""
+        if isinstance(draft, CaptureDraft):
+            amount, hold = _amount(draft.amount), draft.hold
+            self.kinds.append("capture")
+            self.reasons.append('""')
+            self.holds.append(str(hold if isinstance(hold, int) else hold.pk))
+            self.amounts.append(str(amount))
+            self.finals.append("t" if draft.final else "f")
+        else:
+            _check(draft.kind, draft.lines)
+            self.kinds.append(draft.kind.value)
+            self.reasons.append(_quoted(draft.reason))
+            self.holds.append("NULL")
+            self.amounts.append("NULL")
+            self.finals.append("NULL")
+            for line in draft.lines:
+                self.debits.append(self._place_of(line.debit))
+                self.credits.append(self._place_of(line.credit))
+                self.line_amounts.append(line.amount)
+        self.keys.append(draft.key.hex)
+        self.ats.append(draft.at)
+        self.first_lines.append(len(self.debits) + 1)
+
+    def _place_of(self, account: AccountRef) -> int:
+        return self.places_of_codes.setdefault(_code(account), len(self.places_of_codes) + 1)
+
+    def post(self, *, by: Actor, all_or_nothing: bool) -> tuple[list[int], list[bool], list[str | None]]:
+        if not self.keys:
+            return [], [], []
+        columns: list[Iterable[str]] = [
+            *(self.keys, self.kinds, self.reasons, map(datetime.isoformat, self.ats)),
+            *(self.holds, self.amounts, self.finals, map(_quoted, self.places_of_codes)),
+            *(map(str, column) for column in (self.first_lines, self.debits, self.credits, self.line_amounts)),
+        ]
+        # The driver would ask each element of a list how it wants to be written.
+        arrays = ["{" + ",".join(column) + "}" for column in columns]
+        entry_ids, replayed, refusals = _call(
+            """
+            SELECT entry_ids, replayed, refusals
+            FROM ledger_post_batch(
+                %s, %s::text[], %s, %s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[],
+                %s::boolean[], %s::text[], %s::int[], %s::int[], %s::int[], %s::bigint[]
+            )
+            """,
+            [all_or_nothing, list(_REFUSALS), by.audit_id, *arrays],
+        )
+        return entry_ids, replayed, refusals
+
+
+def _quoted(text: str) -> str:
+    """A text as an element of an array."""
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _of_the_batch(refusal: Refused) -> Refused:
+    """The refusal of a whole batch, of which the database says where it was."""
+    error = refusal.__cause__
+    cause = error.__cause__ if error is not None else None
+    if isinstance(cause, psycopg.Error) and (cause.diag.message_hint or "").isdecimal():
+        return BatchRefused(int(cause.diag.message_hint or "") - 1, refusal)
+    return refusal
 
 
 # --- corrections -----------------------------------------------------------------------------------------------------

@@ -275,7 +275,8 @@ _GUARDS = """
         ('ledger_seal', 'ledger_write_seal'),
         ('ledger_seal', 'ledger_seal_append_only'),
         ('ledger_seal', 'ledger_seal_not_truncated'),
-        ('ledger_draft', 'ledger_write')
+        ('ledger_draft', 'ledger_write'),
+        ('ledger_batch_draft', 'ledger_write_batch')
     ) AS expected (relation, name)
     LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.relation) AND tgname = expected.name AND tgenabled IN ('O', 'A')
     WHERE pg_trigger.oid IS NULL
