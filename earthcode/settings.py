@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "earthcode.settlement",
     "earthcode.provisioning",
     "earthcode.sponsorship",
+    "earthcode.publishing",
     "earthcode.science",
     "earthcode.catalogue",
     "earthcode.identity",
@@ -138,6 +139,7 @@ CELERY_BEAT_SCHEDULE = {
         ("send messages", "notifications.send_messages", 5),
         ("give back credits", "ledger.give_back", 60),
         ("roll up accounts", "ledger.roll_up", 300),
+        ("tell announcements", "provisioning.tell_announcements", 60),
     )
 }
 
@@ -244,6 +246,15 @@ SPECTACULAR_SETTINGS = {
         "OperationStatus": "earthcode.provisioning.models.OperationStatus",
     },
 }
+
+# --- offerings ------------------------------------------------------------------------------------------------------
+
+#: Days between the publication of a higher price and the first day on which it holds.
+PRICE_NOTICE_DAYS = env.int("PRICE_NOTICE_DAYS", default=30)
+#: Days between the announcement of a retirement and its first day.
+RETIREMENT_NOTICE_DAYS = env.int("RETIREMENT_NOTICE_DAYS", default=60)
+#: Days before its beginning that maintenance is shown and told to those who use the platform.
+MAINTENANCE_LEAD_DAYS = env.int("MAINTENANCE_LEAD_DAYS", default=7)
 
 # --- platforms -------------------------------------------------------------------------------------------------------
 

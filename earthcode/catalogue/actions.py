@@ -146,7 +146,11 @@ class _Import:
             return
         stored = self._offerings.get(record.slug)
         key = {"slug": record.slug}
-        row, fields = _write(stored, Offering, key, {**record.values, "platform_id": platform.pk}, updated_at=self._at)
+        values = {**record.values, "platform_id": platform.pk}
+        if stored is not None and stored.is_retired_on(self._at.date()):
+            # What was retired here stays off the list, whatever a file says.
+            values["is_listed"] = False
+        row, fields = _write(stored, Offering, key, values, updated_at=self._at)
         details = list(fields or ())
         plans = self._plans[row.pk]
         for plan in record.plans:

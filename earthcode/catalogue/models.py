@@ -64,6 +64,10 @@ class OfferingQuerySet(models.QuerySet["Offering"]):
         """What the public catalogue shows."""
         return self.filter(is_listed=True)
 
+    def readable(self) -> OfferingQuerySet:
+        """What has a page of its own: also what was retired, for those who come by its address."""
+        return self.filter(Q(is_listed=True) | Q(retires_on__isnull=False))
+
 
 class Offering(models.Model):
     """What a platform lists and a project can request."""
@@ -91,6 +95,8 @@ class Offering(models.Model):
     sources = models.JSONField(default=dict, help_text="Field → where the fact comes from")
     not_stated = ArrayField(models.CharField(max_length=200), default=list, blank=True)
     is_listed = models.BooleanField(default=True)
+    retires_on = models.DateField(null=True, blank=True, help_text="From this day on it takes nothing new")
+    replaced_by = models.ForeignKey("self", null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     is_demonstration = models.BooleanField(default=False, help_text="Made up, for trying the site out")
     updated_at = models.DateTimeField()
     #: Written by the database (``sql/search.sql``).
@@ -112,7 +118,11 @@ class Offering(models.Model):
                     latitude__range=(-90, 90),
                 ),
                 name="catalogue_offering_is_somewhere_or_unknown",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(replaced_by__isnull=True) | Q(retires_on__isnull=False) & ~Q(replaced_by=F("pk")),
+                name="catalogue_only_what_retires_is_replaced",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -125,6 +135,10 @@ class Offering(models.Model):
     def monogram(self) -> str:
         """The letters on the offering's tile."""
         return self.code or monogram(self.name)
+
+    def is_retired_on(self, day: date) -> bool:
+        """Whether it takes nothing new on this day; see ``retirement``."""
+        return self.retires_on is not None and self.retires_on <= day
 
     @property
     def project_scope(self) -> None:

@@ -122,6 +122,15 @@ def read(paths: Iterable[Path]) -> Records:
     return records
 
 
+def read_offering(data: Mapping[str, Any]) -> OfferingRecord:
+    """One offering's record, checked as if it stood in a file; raises ``BrokenRecords`` that names every fault."""
+    problems: list[str] = []
+    record = _offering(_Reader("offering", data, problems))
+    if problems:
+        raise BrokenRecords(problems)
+    return record
+
+
 Made = TypeVar("Made")
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")

@@ -13,6 +13,7 @@ from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK, Actor
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import Workload
+from earthcode.catalogue.retirement import refuse_if_retired
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
@@ -146,6 +147,7 @@ def _lock(award: Award) -> None:
 
 def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) -> Allocation:
     """Hold the credits of a new allocation and have its access set up; under the award's lock."""
+    refuse_if_retired(allocation.plan.offering, on=at.date(), field="plan")
     reference = f"{award.reference}-{award.allocations.count() + 1}"
     platform = allocation.plan.offering.platform
     wallet = ledger.award_accounts(award.reference)

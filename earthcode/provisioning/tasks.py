@@ -4,7 +4,8 @@ from celery import shared_task
 from django.conf import settings
 from django.utils import timezone
 
-from earthcode.provisioning import actions, operations
+from earthcode.provisioning import actions, announcements, operations
+from earthcode.publishing import notices
 
 #: A platform that keeps a worker beyond all its time limits costs us that process, which is replaced. Its operation is
 #: done by another one when the lease has run out.
@@ -16,3 +17,10 @@ def run_operations() -> None:
     """End what is past its last day, and carry out what is due."""
     actions.end_overdue(at=timezone.now())
     operations.run_all_due(clock=timezone.now)
+
+
+@shared_task(name=notices.TELL_ANNOUNCEMENTS)
+def tell_announcements() -> None:
+    """Tell those concerned what is due, and take what has retired off the list."""
+    announcements.tell_due(at=timezone.now())
+    notices.unlist_retired(at=timezone.now())

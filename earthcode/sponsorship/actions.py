@@ -13,6 +13,7 @@ from earthcode.audit.actors import System
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import CannotPrice, Quote, Workload
+from earthcode.catalogue.retirement import OfferingRetired, refuse_if_retired
 from earthcode.catalogue.versions import publish_version
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
@@ -111,6 +112,7 @@ def save_line(
     An earlier line of the same plan is replaced.
     """
     _lock_for_editing(resource_request, by)
+    refuse_if_retired(plan.offering, on=at.date(), field="plan")
     if not (plan.is_listed and plan.offering.is_listed):
         raise InvalidInput(f"{plan} is no longer offered.", field="plan")
     quote = priced(plan, workload, at=at)
@@ -191,14 +193,14 @@ def save_declarations(
 
 @transaction.atomic
 def copy(resource_request: ResourceRequest, *, by: User, at: datetime) -> ResourceRequest:
-    """A new draft that asks the same at today's prices. Plans that have no price today are left out of it."""
+    """A new draft that asks the same at today's prices. Plans without a price today, or no longer offered, are left out."""
     draft = start(title=resource_request.title, project=resource_request.project, by=by, at=at)
     if resource_request.project is None and resource_request.created_by_id != by.pk:
         raise NotPermitted("Only the request's author can use it as a new draft.")
     for line in resource_request.lines.select_related("plan__offering"):
         try:
             save_line(draft, plan=line.plan, workload=Workload.from_json(line.workload), by=by, at=at)
-        except (InvalidInput, PriceUnknown):
+        except (InvalidInput, OfferingRetired, PriceUnknown):
             continue
     if resource_request.starts_on is not None and resource_request.starts_on >= at.date():
         save_period(draft, starts_on=resource_request.starts_on, by=by, at=at)
@@ -225,6 +227,8 @@ def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer:
         raise CaseTooLong(too_long.sentence, field=too_long.task)
     if resource_request.starts_on is not None and resource_request.starts_on < at.date():
         raise InvalidInput("The start has passed since you filled it in; choose a new one.", field="period")
+    for line in resource_request.lines.select_related("plan__offering__replaced_by"):
+        refuse_if_retired(line.plan.offering, on=at.date(), field="platforms")
     amount = sum(line.amount for line in resource_request.lines.all())
     RESOURCE_REQUEST.advance(
         resource_request,

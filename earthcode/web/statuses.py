@@ -65,6 +65,14 @@ STATUSES: dict[str, Status] = {
     ),
     "ending": Status(_("Ending"), "ph4", "mute", _("Access is being taken away on the platform."), _("Nobody")),
     "closed": Status(_("Ended"), "ph4", "mute", _("It is over. The statement stays."), _("Nobody")),
+    # drafts of offerings
+    "draft.draft": Status(_("Draft"), "ph0", "mute", _("Only the provider sees it."), _("Provider")),
+    "draft.waiting": Status(
+        _("Waiting for ESA"), "ph2", "think", _("An ESA officer approves or returns it."), _("ESA")
+    ),
+    "draft.returned": Status(_("Returned"), "ph-q", "warn", _("ESA says what has to be different."), _("Provider")),
+    "draft.published": Status(_("Published"), "ph4", "ok", _("It is what the catalogue says."), _("Nobody")),
+    "draft.discarded": Status(_("Discarded"), "ph-x", "mute", _("Not wanted any more."), _("Nobody")),
     # operations on a platform
     "operation.queued": Status(_("Waiting"), "ph1", "info", _("A worker takes it next."), _("Nobody")),
     "operation.succeeded": Status(_("Done"), "ph4", "ok", _("The platform did it."), _("Nobody")),

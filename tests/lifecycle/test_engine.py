@@ -11,6 +11,7 @@ from earthcode.identity.models import User
 from earthcode.lib.errors import NotPermitted
 from earthcode.lifecycle import Lifecycle, WrongState, step
 from earthcode.provisioning.lifecycle import ALLOCATION
+from earthcode.publishing.lifecycle import OFFERING_DRAFT
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 
@@ -73,16 +74,17 @@ def test_two_steps_of_one_name_are_a_mistake() -> None:
         Lifecycle("thing", step("go", {"a"}, "b"), step("go", {"b"}, "c"))
 
 
-@pytest.mark.parametrize("lifecycle", [RESOURCE_REQUEST, ALLOCATION], ids=lambda each: each.noun)
+@pytest.mark.parametrize("lifecycle", [RESOURCE_REQUEST, ALLOCATION, OFFERING_DRAFT], ids=lambda each: each.noun)
 def test_every_state_of_the_table_is_known_to_the_model(lifecycle: Lifecycle) -> None:  # type: ignore[type-arg]
     from earthcode.provisioning.models import AllocationStatus
+    from earthcode.publishing.models import DraftStatus
 
-    known = set(RequestStatus.values) | set(AllocationStatus.values)
+    known = set(RequestStatus.values) | set(AllocationStatus.values) | set(DraftStatus.values)
     named = {state for each in lifecycle.steps.values() for state in (*each.sources, each.target)}
     assert named <= known
 
 
 def test_the_diagrams_in_the_documentation_are_those_of_the_tables(request: pytest.FixtureRequest) -> None:
     page = (request.config.rootpath / "docs" / "lifecycles.md").read_text()
-    for lifecycle in (RESOURCE_REQUEST, ALLOCATION):
+    for lifecycle in (RESOURCE_REQUEST, ALLOCATION, OFFERING_DRAFT):
         assert lifecycle.diagram() in page
