@@ -5,7 +5,7 @@ one unit; entries and postings never change; no account with a floor goes below 
 postings; what open holds have left is what the held accounts hold; the same key moves credits once.
 
 - ``actions``: every way credits move; ``post`` is the one the others rest on. The only door for writing.
-- ``queries``: balances, statements, the trial balance.
+- ``queries``: balances, statements, the trial balance (``manage.py ledger_statement``, ``manage.py trial_balance``).
 - ``chart``: which accounts a call, an award and a provider have. ``kinds``: the kinds of accounts and entries.
 - ``sql``: the functions that write the books, and the guards that refuse everybody else; ``posting.sql`` first.
 - ``verify`` (``manage.py verify_ledger``): re-derives every balance and every rule.

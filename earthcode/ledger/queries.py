@@ -175,6 +175,42 @@ _LINES = """
 _STATEMENT = _LINES.format(source="ledger_statement(%s, %s, %s)")
 _STATEMENT_OF_DEFERRED = _LINES.format(source="ledger_statement_of_deferred(%s, %s, %s::smallint, %s)")
 
+# The other way round. Each side of the account is one walk up an index.
+_UPWARDS = """
+    SELECT
+        line.entry_id, entry.kind, entry.effective_at, entry.recorded_at, entry.actor, entry.reason, other.code,
+        line.change, %(start)s + (sum(line.change) OVER so_far)::bigint, entry.hold_id, entry.reverses_id,
+        line.major, line.minor
+    FROM (
+        (SELECT entry_id, credit_id AS other_id, amount AS change, {place} FROM ledger_posting
+         WHERE debit_id = %(account)s AND {debit} LIMIT %(limit)s)
+        UNION ALL
+        (SELECT entry_id, debit_id, -amount, {other_place} FROM ledger_posting
+         WHERE credit_id = %(account)s AND {credit} LIMIT %(limit)s)
+        ORDER BY major, minor LIMIT %(limit)s
+    ) line
+    JOIN ledger_entry entry ON entry.id = line.entry_id
+    JOIN ledger_account other ON other.id = line.other_id
+    WINDOW so_far AS (ORDER BY line.major, line.minor ROWS UNBOUNDED PRECEDING)
+    ORDER BY line.major, line.minor
+"""
+_LINES_UPWARDS = _UPWARDS.format(
+    place="debit_seq AS major, 0 AS minor",
+    other_place="credit_seq, 0",
+    debit="debit_seq > %(after)s ORDER BY debit_seq",
+    credit="credit_seq > %(after)s ORDER BY credit_seq",
+)
+_AFTER = (
+    "{side}_seq IS NULL AND entry_id >= %(after)s AND (entry_id, line) > (%(after)s, %(after_line)s)"
+    " ORDER BY {side}_seq, entry_id, line"
+)
+_LINES_OF_DEFERRED_UPWARDS = _UPWARDS.format(
+    place="entry_id AS major, line AS minor",
+    other_place="entry_id, line",
+    debit=_AFTER.format(side="debit"),
+    credit=_AFTER.format(side="credit"),
+)
+
 #: Above every position.
 _END = Position(2**63 - 1, 2**15 - 1)
 
@@ -230,12 +266,59 @@ def _line(
     )
 
 
-def statement_lines(account: AccountRef, *, page_size: int = 1000) -> Iterator[StatementLine]:
-    """The whole history of an account, newest first, in constant memory however long it is."""
-    page = statement(account, limit=page_size)
+def statement_lines(
+    account: AccountRef,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    *,
+    oldest_first: bool = False,
+    page_size: int = 1000,
+) -> Iterator[StatementLine]:
+    """The history of an account in constant memory however long it is: newest first, or the other way round.
+
+    With ``since`` and ``until``, only the lines that count from ``since`` on and before ``until``. A line can be written
+    long after the moment from which it counts, so the whole history is read whatever part of it is asked for.
+    """
+    pages = _pages_upwards(account, page_size) if oldest_first else _pages_downwards(account, page_size)
+    for page in pages:
+        for line in page:
+            if (since is None or line.effective_at >= since) and (until is None or line.effective_at < until):
+                yield line
+
+
+def _pages_downwards(account: AccountRef, size: int) -> Iterator[list[StatementLine]]:
+    page = statement(account, limit=size)
     while page:
-        yield from page
-        page = statement(account, before=page[-1].position, limit=page_size) if len(page) == page_size else []
+        yield page
+        page = statement(account, before=page[-1].position, limit=size) if len(page) == size else []
+
+
+def _pages_upwards(account: AccountRef, size: int) -> Iterator[list[StatementLine]]:
+    """From the first line on; each page goes on from the balance that the one before it left."""
+    found = Account.objects.filter(code=_code(account)).first()
+    if found is None:
+        return
+    sign = 1 if found.account_class in GROWS_BY_DEBITS else -1
+    sql = _LINES_OF_DEFERRED_UPWARDS if found.deferred else _LINES_UPWARDS
+    after, before_page = Position(0, 0), 0
+    while True:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                sql,
+                {
+                    "account": found.pk,
+                    "after": after.major,
+                    "after_line": after.minor,
+                    "limit": size,
+                    "start": before_page,
+                },
+            )
+            rows = cursor.fetchall()
+        page = [_line(sign, *row) for row in rows]
+        if not page:
+            return
+        yield page
+        after, before_page = page[-1].position, sign * page[-1].balance
 
 
 @dataclass(frozen=True)
@@ -376,18 +459,42 @@ class TrialBalance:
         return not any(self.differences.values())
 
 
-def trial_balance() -> TrialBalance:
-    """What all accounts have come to, by unit and kind, in one snapshot."""
+def trial_balance(*, at: datetime | None = None) -> TrialBalance:
+    """What all accounts have come to, by unit and kind, in one snapshot: now, or by all that counted at a moment.
+
+    Now costs a look at each account; a moment costs a walk over all postings.
+    """
     with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT unit, kind, class, count(*), sum(debits)::bigint, sum(credits)::bigint, sum(balance)::bigint
-            FROM ledger_balance GROUP BY unit, kind, class ORDER BY unit, kind
-            """
-        )
+        if at is None:
+            cursor.execute(_TRIAL_BALANCE.format(source="ledger_balance"))
+        else:
+            cursor.execute(_TRIAL_BALANCE.format(source=_BALANCES_AT), [at])
         return TrialBalance(
             tuple(
                 TrialLine(Unit(unit), AccountKind(kind), AccountClass(account_class), accounts, *totals)
                 for unit, kind, account_class, accounts, *totals in cursor.fetchall()
             )
         )
+
+
+_TRIAL_BALANCE = """
+    SELECT unit, kind, class, count(*), sum(debits)::bigint, sum(credits)::bigint, sum(balance)::bigint
+    FROM {source} GROUP BY unit, kind, class ORDER BY unit, kind
+"""
+_BALANCES_AT = """(
+    SELECT account.unit, account.kind, account.class, coalesce(side.debits, 0) AS debits,
+           coalesce(side.credits, 0) AS credits,
+           CASE WHEN account.class IN ('asset', 'expense') THEN 1 ELSE -1 END
+           * coalesce(side.debits - side.credits, 0) AS balance
+    FROM ledger_account account
+    LEFT JOIN (
+        SELECT side.account_id, sum(side.debit) AS debits, sum(side.credit) AS credits
+        FROM ledger_entry entry
+        JOIN ledger_posting posting ON posting.entry_id = entry.id
+        CROSS JOIN LATERAL (
+            VALUES (posting.debit_id, posting.amount, 0), (posting.credit_id, 0, posting.amount)
+        ) side (account_id, debit, credit)
+        WHERE entry.effective_at <= %s
+        GROUP BY side.account_id
+    ) side ON side.account_id = account.id
+) balance"""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
@@ -21,7 +19,8 @@ from django.views.decorators.http import require_safe
 from earthcode.identity.roles import Permission
 from earthcode.ledger import chart
 from earthcode.ledger import queries as books
-from earthcode.lib.money import MICRO, as_text
+from earthcode.ledger.statement_files import as_csv
+from earthcode.lib.money import as_text
 from earthcode.sponsorship.models import Award
 from earthcode.web.lists import page_url
 from earthcode.web.signed_in import SignedInRequest
@@ -150,65 +149,7 @@ def statement_file(request: HttpRequest, code: str, *, name: str) -> HttpRespons
     since, until = form.cleaned_data["since"], form.cleaned_data["until"]
     first = datetime.combine(since, time.min, tzinfo=UTC) if since else None
     end = datetime.combine(until + timedelta(days=1), time.min, tzinfo=UTC) if until else None
-    lines = (
-        line
-        for line in books.statement_lines(code)
-        if (first is None or line.effective_at >= first) and (end is None or line.effective_at < end)
-    )
-    response = StreamingHttpResponse(_csv(lines), content_type="text/csv; charset=utf-8")
+    lines = books.statement_lines(code, since=first, until=end)
+    response = StreamingHttpResponse(as_csv(lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}-{timezone.now():%Y-%m-%d}.csv"'
     return response
-
-
-_COLUMNS = (
-    "entry",
-    "kind",
-    "effective_at",
-    "recorded_at",
-    "counterpart",
-    "reason",
-    "actor",
-    "change_credits",
-    "balance_credits",
-    "hold",
-    "reverses_entry",
-)
-
-
-class _Echo:
-    """A file for ``csv.writer`` that gives each line back instead of keeping it."""
-
-    def write(self, line: str) -> str:
-        return line
-
-
-def _csv(lines: Iterator[books.StatementLine]) -> Iterator[str]:
-    writer = csv.writer(_Echo())
-    yield writer.writerow(_COLUMNS)
-    for line in lines:
-        yield writer.writerow(
-            (
-                line.entry_id,
-                line.kind.value,
-                line.effective_at.isoformat(),
-                line.recorded_at.isoformat(),
-                _as_text(line.counterpart),
-                _as_text(line.reason),
-                _as_text(line.actor),
-                _decimal(line.change),
-                _decimal(line.balance),
-                "" if line.hold_id is None else line.hold_id,
-                "" if line.reverses_id is None else line.reverses_id,
-            )
-        )
-
-
-def _decimal(amount: int) -> str:
-    """Credits, exact, as programs read them."""
-    sign = "-" if amount < 0 else ""
-    return f"{sign}{abs(amount) // MICRO}.{abs(amount) % MICRO:06d}"
-
-
-def _as_text(words: str) -> str:
-    """What people typed, so that a spreadsheet does not take it for a formula."""
-    return f"'{words}" if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words
