@@ -147,9 +147,11 @@ def statement_file(request: HttpRequest, code: str, *, name: str) -> HttpRespons
     if not form.is_valid():
         return TemplateResponse(request, "ledger/period.html", {"form": form, "name": name}, status=422)
     since, until = form.cleaned_data["since"], form.cleaned_data["until"]
-    first = datetime.combine(since, time.min, tzinfo=UTC) if since else None
-    end = datetime.combine(until + timedelta(days=1), time.min, tzinfo=UTC) if until else None
-    lines = books.statement_lines(code, since=first, until=end)
+    lines = books.statement_lines(
+        code,
+        since=datetime.combine(since, time.min, tzinfo=UTC) if since else None,
+        until=datetime.combine(until + timedelta(days=1), time.min, tzinfo=UTC) if until else None,
+    )
     response = StreamingHttpResponse(as_csv(lines), content_type="text/csv; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="{name}-{timezone.now():%Y-%m-%d}.csv"'
     return response
