@@ -22,18 +22,19 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import F, Q
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK, Actor
 from earthcode.ledger import chart
-from earthcode.ledger.chart import AwardAccounts, CallAccounts, ProviderAccounts
+from earthcode.ledger.chart import AwardAccounts, CallAccounts, ProviderAccounts, TrancheAccounts
 from earthcode.ledger.kinds import PLAIN, Unit
 from earthcode.ledger.kinds import AccountKind as AccountKind
 from earthcode.ledger.kinds import EntryKind as EntryKind
@@ -111,6 +112,30 @@ class OverRefund(Refused):
     code = "over_refund"
 
 
+class OutsideWindow(Refused):
+    """The window of these credits has not opened, or is over."""
+
+    code = "outside_window"
+
+
+class OutlivesWindow(Refused):
+    """Credits would move to where they could be spent longer."""
+
+    code = "outlives_window"
+
+
+class OtherCall(Refused):
+    """Credits of one call would become another's."""
+
+    code = "other_call"
+
+
+class OverRepayment(Refused):
+    """More was to be repaid than is owed."""
+
+    code = "over_repayment"
+
+
 _INSUFFICIENT = InsufficientCredits("There are not enough credits for this.")
 #: What each refusal of the database means, by SQLSTATE or, where a constraint refuses, by its name.
 _REFUSALS: dict[str, Refused] = {
@@ -123,7 +148,12 @@ _REFUSALS: dict[str, Refused] = {
     "LG007": NothingToRelease("Nothing is left to give back."),
     "LG008": NotReversible("This entry cannot be undone, or was undone already."),
     "LG010": OverCapture("This is more than was set aside."),
+    "LG012": OutsideWindow("These credits cannot be spent or given now: their period has not begun, or is over."),
     "LG013": OverRefund("This is more than was taken."),
+    "LG014": OtherCall("These credits belong to another call."),
+    "LG015": OverRepayment("This is more than is owed."),
+    "LG016": OutlivesWindow("Credits cannot move to where they would last longer."),
+    "LG017": _INSUFFICIENT,
     "ledger_account_not_overdrawn": _INSUFFICIENT,
 }
 _REFUSALS |= {
@@ -215,17 +245,31 @@ def _id(row: Hold | Entry | int) -> int:
 # --- accounts --------------------------------------------------------------------------------------------------------
 
 
-def _open(kinds: Sequence[tuple[str, AccountKind]]) -> list[Account]:
+def _open(
+    kinds: Sequence[tuple[str, AccountKind]],
+    *,
+    home: str | None = None,
+    award: str | None = None,
+    tranches: Sequence[int | None] | None = None,
+) -> list[Account]:
+    """Get or open the accounts, in their order, as accounts of a call (``home``) and of tranches of an award."""
     with _refusing():
         return list(
             Account.objects.raw(
                 """
                 SELECT account.*
-                FROM unnest(%s::text[], %s::text[]) WITH ORDINALITY AS wanted (code, kind, place)
-                CROSS JOIN LATERAL ledger_open_account(wanted.code, wanted.kind, %s::smallint) account
+                FROM unnest(%s::text[], %s::text[], %s::smallint[]) WITH ORDINALITY AS wanted (code, kind, tranche, place)
+                CROSS JOIN LATERAL ledger_open_account(
+                    wanted.code, wanted.kind, %s::smallint, %s, %s, wanted.tranche
+                ) account
                 ORDER BY wanted.place
                 """,
-                [[code for code, _ in kinds], [kind.value for _, kind in kinds], Unit.CREDIT.value],
+                [
+                    [code for code, _ in kinds],
+                    [kind.value for _, kind in kinds],
+                    tranches or [None] * len(kinds),
+                    *(Unit.CREDIT.value, home, award),
+                ],
             )
         )
 
@@ -233,7 +277,8 @@ def _open(kinds: Sequence[tuple[str, AccountKind]]) -> list[Account]:
 def open_account(code: str, kind: AccountKind) -> Account:
     """Get the account of this code or open it, empty. The kind decides class, floor and whether it is deferred.
 
-    Raises ``InvalidInput`` if the code is taken by an account of another kind.
+    It belongs to the call with whose credits it is first used. Raises ``InvalidInput`` if the code is taken by an account
+    of another kind.
     """
     return _open([(code, kind)])[0]
 
@@ -251,21 +296,30 @@ def reopen_account(account: AccountRef) -> None:
 def call_accounts(call_key: str) -> CallAccounts:
     """The accounts of a call, opened if they are not. The key is any word that names the call for good."""
     accounts = chart.call_accounts(call_key)
-    _open(accounts.kinds)
+    # The available account stands for the call, so it is opened first.
+    _open(accounts.kinds[::-1], home=accounts.available)
     return accounts
 
 
-def award_accounts(award_key: str) -> AwardAccounts:
-    """The accounts of an award, opened if they are not."""
+def award_accounts(award_key: str, call_key: str | None = None) -> AwardAccounts:
+    """The accounts of an award and its first tranche, opened if they are not."""
     accounts = chart.award_accounts(award_key)
-    _open(accounts.kinds)
+    home = None if call_key is None else call_accounts(call_key).available
+    _open(accounts.kinds, home=home, award=accounts.available, tranches=[1, 1, 0])
+    return accounts
+
+
+def tranche_accounts(award_key: str, tranche: int) -> TrancheAccounts:
+    """The accounts of a tranche of an award that is open, opened if they are not."""
+    accounts = chart.tranche_accounts(award_key, tranche)
+    _open(accounts.kinds, award=chart.award_accounts(award_key).available, tranches=[tranche] * 2)
     return accounts
 
 
 def provider_accounts(provider_key: str, call_key: str) -> ProviderAccounts:
     """The accounts of a provider under one call, opened if they are not. ``accrued`` is the payee of holds."""
     accounts = chart.provider_accounts(provider_key, call_key)
-    _open(accounts.kinds)
+    _open(accounts.kinds, home=call_accounts(call_key).available)
     return accounts
 
 
@@ -295,8 +349,8 @@ def post(
     """Write one entry: all its lines or none, in their order. **Here credits move.**
 
     Raises :class:`InsufficientCredits`, :class:`UnknownAccount`, :class:`AccountClosed`, :class:`UnitMismatch`,
-    :class:`KeyReused`; ``InvalidInput`` for an amount that is not positive, for no lines, and for lines that touch a
-    held account (``hold`` and its kin move those).
+    :class:`OtherCall`, :class:`OutsideWindow`, :class:`OutlivesWindow`, :class:`KeyReused`; ``InvalidInput`` for an amount
+    that is not positive, for no lines, and for lines that touch a held account (``hold`` and its kin move those).
     """
     _check(kind, lines)
     debits = [_code(line.debit) for line in lines]
@@ -346,11 +400,37 @@ def fund(call_key: str, amount: int, *, key: uuid.UUID, by: Actor, at: datetime,
 
 
 def award(
-    call_key: str, award_key: str, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, reason: str = ""
+    call_key: str,
+    award_key: str,
+    amount: int,
+    *,
+    opens_at: datetime | None = None,
+    closes_at: datetime | None = None,
+    tranche: int = 1,
+    key: uuid.UUID,
+    by: Actor,
+    at: datetime,
+    reason: str = "",
 ) -> Posted:
-    """A decision moves credits from a call to an award. Raises :class:`InsufficientCredits` if the call has fewer."""
-    source, target = call_accounts(call_key).available, award_accounts(award_key).available
-    return post(EntryKind.AWARD, [Line(source, target, amount)], key=key, by=by, at=at, reason=reason)
+    """A decision moves credits from a call to an award, where they can be spent from ``opens_at`` until ``closes_at``.
+
+    What is left then goes back to the call (:func:`lapse`). The window is the tranche's, is part of the request that ``key``
+    stands for, and is set by the first award to the tranche; a later one names the window that it has, or none.
+    Raises :class:`InsufficientCredits` if the call has fewer, ``InvalidInput`` for another window, and what :func:`post` raises.
+    """
+    source, target = call_accounts(call_key).available, award_accounts(award_key, call_key).available
+    if tranche != 1:
+        target = tranche_accounts(award_key, tranche).available
+    if opens_at is None and closes_at is None:
+        return post(EntryKind.AWARD, [Line(source, target, amount)], key=key, by=by, at=at, reason=reason)
+    try:
+        entry_id, replayed = _call(
+            "SELECT entry_id, replayed FROM ledger_award(%s, %s, %s, %s::bigint, %s, %s, %s, %s, %s)",
+            [key, source, target, _amount(amount), opens_at, closes_at, by.audit_id, reason, at],
+        )
+    except InsufficientCredits as refusal:
+        raise _with_figures(refusal, [source], [amount]) from refusal.__cause__
+    return Posted(entry_id, replayed)
 
 
 def return_to_call(
@@ -359,6 +439,93 @@ def return_to_call(
     """An award gives back credits that it has available. Raises :class:`InsufficientCredits` if it has fewer."""
     source, target = award_accounts(award_key).available, call_accounts(call_key).available
     return post(EntryKind.RETURN, [Line(source, target, amount)], key=key, by=by, at=at, reason=reason)
+
+
+def transfer(
+    from_award: str,
+    to_award: str,
+    amount: int,
+    *,
+    tranche: int = 1,
+    key: uuid.UUID,
+    by: Actor,
+    at: datetime,
+    reason: str = "",
+) -> Posted:
+    """Move credits of an award to a tranche of another: those that expire first, first; all or nothing.
+
+    The caller sees to it that both awards are one project's; here they must be of one call (:class:`OtherCall`). Credits
+    never last longer by being moved: only tranches that end no earlier than the receiving one give
+    (:class:`OutlivesWindow`). Raises :class:`InsufficientCredits` if the open tranches have fewer, :class:`OutsideWindow`
+    if the receiving tranche is over, :class:`UnknownAccount` if there is no such award or tranche.
+    """
+    source, target = chart.award_accounts(from_award).available, chart.tranche_accounts(to_award, tranche).available
+    try:
+        entry_id, replayed = _call(
+            "SELECT entry_id, replayed FROM ledger_transfer(%s, %s, %s, %s::bigint, %s, %s, %s)",
+            [key, source, target, _amount(amount), by.audit_id, reason, at],
+        )
+    except InsufficientCredits as refusal:
+        raise _with_figures_of_award(refusal, from_award, amount, at=at) from refusal.__cause__
+    return Posted(entry_id, replayed)
+
+
+def _with_figures_of_award(
+    refusal: InsufficientCredits, award_key: str, wanted: int, *, at: datetime
+) -> InsufficientCredits:
+    """The refusal with what was needed and what the open tranches have. The figures may have moved on."""
+    tranches = Account.objects.filter(award__code=chart.award_accounts(award_key).available, kind=AccountKind.AVAILABLE)
+    is_open = (Q(opens_at=None) | Q(opens_at__lte=at)) & (Q(closes_at=None) | Q(closes_at__gt=at))
+    available = sum(tranche.credits - tranche.debits for tranche in tranches.filter(is_open))
+    if wanted <= available:
+        return refusal
+    return InsufficientCredits(
+        f"There are not enough credits: {as_text(wanted)} needed, {as_text(available)} available.", field="amount"
+    )
+
+
+# --- windows ---------------------------------------------------------------------------------------------------------
+
+
+def set_window(
+    award_key: str,
+    *,
+    opens_at: datetime | None,
+    closes_at: datetime | None,
+    tranche: int = 1,
+    key: uuid.UUID,
+    by: Actor,
+    at: datetime,
+    reason: str,
+) -> None:
+    """Set or move the window of a tranche: its credits can be spent from ``opens_at`` until ``closes_at``.
+
+    Raises :class:`OutsideWindow` if its window is over, ``InvalidInput`` if the new one would end by ``at``. Every window
+    that a tranche ever had stays on record, with who set it and why.
+    """
+    _call(
+        "SELECT window_id, replayed FROM ledger_set_window(%s, %s, %s, %s, %s, %s, %s)",
+        [
+            *(key, chart.tranche_accounts(award_key, tranche).available, opens_at, closes_at),
+            *(by.audit_id, reason, at),
+        ],
+    )
+
+
+def lapse(*, before: datetime, by: Actor, limit: int = 1000) -> list[str]:
+    """Give what wallets have left whose window ended by ``before`` to their calls, as entries at the moment each ended.
+
+    Returns the wallets, the first to end first, at most ``limit``: call again until the list is empty. Any number of
+    workers may do this at once. Call it outside a transaction, so that each wallet is emptied in one of its own.
+    """
+    due = Account.objects.filter(closes_at__lte=before, credits__gt=F("debits")).order_by("closes_at", "pk")[:limit]
+    lapsed = []
+    for wallet_id, code in due.values_list("pk", "code"):
+        with suppress(AccountClosed):
+            (entry_id,) = _call("SELECT ledger_lapse(%s::bigint, %s, %s)", [wallet_id, before, by.audit_id])
+            if entry_id is not None:
+                lapsed.append(code)
+    return lapsed
 
 
 # --- holds -----------------------------------------------------------------------------------------------------------
@@ -391,10 +558,38 @@ def hold(
     except InsufficientCredits as refusal:
         raise _with_figures(refusal, codes[:1], [amount]) from refusal.__cause__
     except InvalidInput as refusal:
-        if expires_at > at:
-            raise
-        raise InvalidInput("A hold must run out after it starts.", field="expires_at") from refusal.__cause__
+        raise _of_expiry(refusal, expires_at, at) from refusal.__cause__
     return get_hold(hold_id)
+
+
+def draw(
+    award_key: str, *, payee: AccountRef, amount: int, expires_at: datetime, key: uuid.UUID, by: Actor, at: datetime
+) -> Hold:
+    """Set credits of an award aside, like :func:`hold`: those of the open tranches that end first, first; all or nothing.
+
+    The hold is one, over however many tranches, and everything that is done with it is one entry: captures take the part
+    that ends first, first; what is given back goes to the tranche it came from, or to the call if that is over.
+    Raises :class:`InsufficientCredits` if the open tranches together have fewer, :class:`OutsideWindow` if the award has
+    one tranche, which is not open, and what :func:`hold` raises.
+    """
+    try:
+        hold_id, _ = _call(
+            "SELECT hold_id, replayed FROM ledger_draw(%s, %s, %s, %s::bigint, %s, %s, %s)",
+            [
+                *(key, chart.award_accounts(award_key).available, _code(payee), _amount(amount), expires_at),
+                *(by.audit_id, at),
+            ],
+        )
+    except InsufficientCredits as refusal:
+        raise _with_figures_of_award(refusal, award_key, amount, at=at) from refusal.__cause__
+    except InvalidInput as refusal:
+        raise _of_expiry(refusal, expires_at, at) from refusal.__cause__
+    return get_hold(hold_id)
+
+
+def _of_expiry(refusal: InvalidInput, expires_at: datetime, at: datetime) -> InvalidInput:
+    """The refusal, in better words if it was because of when the hold runs out."""
+    return refusal if expires_at > at else InvalidInput("A hold must run out after it starts.", field="expires_at")
 
 
 def get_hold(hold: HoldRef) -> Hold:
@@ -405,21 +600,52 @@ def get_hold(hold: HoldRef) -> Hold:
     return found
 
 
-def capture(hold: HoldRef, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, final: bool = False) -> Posted:
-    """Usage takes credits from a hold: they move to its payee. With ``final`` the rest goes back to the wallet at once.
+def capture(
+    hold: HoldRef,
+    amount: int,
+    *,
+    key: uuid.UUID,
+    by: Actor,
+    at: datetime,
+    final: bool = False,
+    beyond: bool = False,
+) -> Posted:
+    """Usage takes credits from a hold: they move to its payee. With ``final`` the rest goes back at once.
 
-    Raises :class:`OverCapture` if the hold has fewer left, :class:`HoldNotLive` if it is used up or ran out
+    Usage that really happened is recorded ``beyond`` what the hold has, even if it ran out: its payee gets the amount, and
+    what the hold does not cover becomes a debt of the award (:func:`repay`), in the same entry.
+
+    Otherwise raises :class:`OverCapture` if the hold has fewer left, :class:`HoldNotLive` if it is used up or ran out
     before ``at``.
     """
     entry_id, replayed = _call(
-        "SELECT entry_id, replayed FROM ledger_capture(%s, %s::bigint, %s::bigint, %s, %s, %s)",
-        [key, _id(hold), _amount(amount), final, by.audit_id, at],
+        "SELECT entry_id, replayed FROM ledger_capture(%s, %s::bigint, %s::bigint, %s, %s, %s, %s)",
+        [key, _id(hold), _amount(amount), final, by.audit_id, at, beyond],
     )
     return Posted(entry_id, replayed)
 
 
+def repay(award_key: str, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, reason: str = "") -> Posted:
+    """An award pays its debt, or part of it, from its open tranches: those that end first, first; all or nothing.
+
+    A call can pay it too: ``post`` an entry of this kind from the call's available account to the award's debt.
+    Raises :class:`OverRepayment` if the award owes less, :class:`InsufficientCredits` if it has fewer.
+    """
+    try:
+        entry_id, replayed = _call(
+            "SELECT entry_id, replayed FROM ledger_repay(%s, %s, %s::bigint, %s, %s, %s)",
+            [key, chart.award_accounts(award_key).available, _amount(amount), by.audit_id, reason, at],
+        )
+    except InsufficientCredits as refusal:
+        raise _with_figures_of_award(refusal, award_key, amount, at=at) from refusal.__cause__
+    return Posted(entry_id, replayed)
+
+
 def release(hold: HoldRef, *, key: uuid.UUID, by: Actor, at: datetime) -> Posted:
-    """Give whatever a hold has left back to its wallet. Raises :class:`NothingToRelease` if that is nothing."""
+    """Give whatever a hold has left back to its wallet, or to the call if the wallet's window is over by ``at``.
+
+    Raises :class:`NothingToRelease` if that is nothing.
+    """
     return _give_back(_id(hold), EntryKind.RELEASE, key=key, by=by, at=at)
 
 
@@ -444,7 +670,7 @@ def expire(*, before: datetime, by: Actor, limit: int = 1000) -> list[int]:
             posted = _give_back(
                 hold_id, EntryKind.EXPIRE, key=uuid.uuid5(NAMESPACE, f"expire:{hold_id}"), by=by, at=expires_at
             )
-        except NothingToRelease:
+        except (NothingToRelease, AccountClosed):
             continue
         if not posted.replayed:
             expired.append(hold_id)
@@ -617,8 +843,10 @@ def _of_the_batch(refusal: Refused) -> Refused:
 
 
 def refund(capture: EntryRef, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, reason: str = "") -> Posted:
-    """A provider gives back part of a capture: payee → wallet. All refunds of one capture together never exceed it.
+    """A provider gives back part of a capture. All refunds of one capture together never exceed it.
 
+    It first pays what the award owes for this capture; the rest goes to the wallet, or to the call if the wallet's window
+    is over. Of several tranches, the one that was taken last is given back first.
     Raises :class:`OverRefund` beyond that, :class:`NotReversible` if the entry is not a capture.
     """
     entry_id, replayed = _call(
@@ -629,7 +857,7 @@ def refund(capture: EntryRef, amount: int, *, key: uuid.UUID, by: Actor, at: dat
 
 
 def reverse(entry: EntryRef, *, key: uuid.UUID, by: Actor, reason: str, at: datetime) -> Posted:
-    """Undo a mistake: the mirror image of an entry, at most once. What a capture took goes back to the wallet.
+    """Undo a mistake: the mirror image of an entry, at most once. What a capture took goes back like a refund.
 
     Raises :class:`NotReversible` if it was reversed or refunded already, or is of a kind that is not undone (a hold is
     released, a refund is captured again), and :class:`InsufficientCredits` if the credits have moved on.

@@ -28,7 +28,16 @@ class CallAccounts(Accounts):
 
 @dataclass(frozen=True)
 class AwardAccounts(Accounts):
-    """What an award can spend, and what its open holds have set aside."""
+    """What the first tranche of an award can spend, what its open holds have set aside, and what the award owes."""
+
+    available: str
+    held: str
+    debt: str
+
+
+@dataclass(frozen=True)
+class TrancheAccounts(Accounts):
+    """What a tranche of an award can spend, and what open holds have set aside of it."""
 
     available: str
     held: str
@@ -61,8 +70,18 @@ def call_accounts(call_key: str) -> CallAccounts:
 
 def award_accounts(award_key: str) -> AwardAccounts:
     return AwardAccounts(
-        available=_code("award", award_key, AccountKind.AVAILABLE), held=_code("award", award_key, AccountKind.HELD)
+        available=_code("award", award_key, AccountKind.AVAILABLE),
+        held=_code("award", award_key, AccountKind.HELD),
+        debt=_code("award", award_key, AccountKind.DEBT),
     )
+
+
+def tranche_accounts(award_key: str, tranche: int) -> TrancheAccounts:
+    """Tranches count from 1. The first has the award's own accounts, so an award of one tranche needs no more."""
+    if tranche < 1:
+        raise ValueError(f"tranches count from 1, not {tranche}")
+    parts = ("award", award_key) if tranche == 1 else ("award", award_key, str(tranche))
+    return TrancheAccounts(available=_code(*parts, AccountKind.AVAILABLE), held=_code(*parts, AccountKind.HELD))
 
 
 def provider_accounts(provider_key: str, call_key: str) -> ProviderAccounts:

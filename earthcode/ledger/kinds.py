@@ -25,8 +25,9 @@ GROWS_BY_DEBITS = frozenset({AccountClass.ASSET, AccountClass.EXPENSE})
 class AccountKind(models.TextChoices):
     """What an account stands for. ``sql/accounts.sql`` says what a kind decides: class, floor, and whether it is deferred.
 
-    An account with a floor never falls below zero. A deferred account is not written when something is posted to it, so
-    that a thousand postings at once need not queue for its row; it can have no floor.
+    An account with a floor never falls below zero on the side it grows on: nobody spends more than there is, or repays more
+    than is owed. A deferred account is not written when something is posted to it, so that a thousand postings at once need
+    not queue for its row; it can have no floor.
     """
 
     COMMITMENT = "commitment", "what a sponsor stands behind and has not settled"
@@ -34,6 +35,7 @@ class AccountKind(models.TextChoices):
     HELD = "held", "credits set aside by open holds"
     ACCRUED = "accrued", "earned by a provider, not invoiced"
     INVOICED = "invoiced", "invoiced by a provider, not settled"
+    DEBT = "debt", "owed by an award for usage that no hold covered"
 
 
 class EntryKind(models.TextChoices):
@@ -42,7 +44,9 @@ class EntryKind(models.TextChoices):
     FUND = "fund", "a sponsor puts credits into a call"
     AWARD = "award", "a decision moves credits from a call to an award"
     RETURN = "return", "an award gives back what it does not need"
+    LAPSE = "lapse", "an award's window ended and what is left goes back to the call"
     TRANSFER = "transfer", "credits move between awards"
+    REPAY = "repay", "an award pays its debt"
     INVOICE = "invoice", "a provider invoices what it has earned"
     SETTLE = "settle", "an invoice was paid and its credits retire"
     HOLD = "hold", "credits are set aside"
@@ -58,4 +62,4 @@ OF_A_HOLD = frozenset({EntryKind.HOLD, EntryKind.CAPTURE, EntryKind.RELEASE, Ent
 #: Entries that give back credits of an earlier one and say which.
 OF_AN_ENTRY = frozenset({EntryKind.REFUND, EntryKind.REVERSE})
 #: What ``actions.post`` may write; the other kinds have actions of their own.
-PLAIN = frozenset(EntryKind) - OF_A_HOLD - OF_AN_ENTRY
+PLAIN = frozenset(EntryKind) - OF_A_HOLD - OF_AN_ENTRY - {EntryKind.LAPSE}

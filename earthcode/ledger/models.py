@@ -71,6 +71,29 @@ class Account(ReadOnly):
     has_floor = models.BooleanField(help_text="May not fall below zero")
     deferred = models.BooleanField(help_text="Totals are brought up to date by checkpoints, not by each posting")
     closed = models.BooleanField(help_text="Nothing can be posted any more")
+    home = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        help_text="The call it belongs to, by that call's available account. Credits stay in their call",
+    )
+    award = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+        help_text="The award it is of, by the available account of that award's first tranche",
+    )
+    tranche = models.SmallIntegerField(
+        null=True, help_text="Which tranche of the award it is of; 0 for the whole award"
+    )
+    opens_at = models.DateTimeField(null=True, help_text="Its credits cannot be spent before")
+    closes_at = models.DateTimeField(null=True, help_text="Its credits cannot be spent from then on")
     debits = models.BigIntegerField(help_text="Sum of all debits, in micro-credits")
     credits = models.BigIntegerField(help_text="Sum of all credits, in micro-credits")
     seq = models.BigIntegerField(help_text="How many sides of postings the totals contain")
@@ -84,25 +107,75 @@ class Account(ReadOnly):
         constraints = [
             models.UniqueConstraint(fields=["code"], name="ledger_account_code_is_unique"),
             models.CheckConstraint(
-                condition=Q(has_floor=False) | Q(credits__gte=F("debits")), name="ledger_account_not_overdrawn"
+                condition=Q(has_floor=False)
+                | Q(credits__gte=F("debits")) & ~Q(kind=AccountKind.DEBT)
+                | Q(kind=AccountKind.DEBT) & Q(debits__gte=F("credits")),
+                name="ledger_account_not_overdrawn",
             ),
+            models.UniqueConstraint(
+                fields=["award", "kind", "tranche"],
+                condition=Q(award__isnull=False),
+                name="ledger_account_tranche_is_unique",
+            ),
+        ]
+        indexes = [
+            models.Index("closes_at", condition=Q(closes_at__isnull=False), name="ledger_account_by_end"),
         ]
 
     def __str__(self) -> str:
         return self.code
 
 
+class Window(ReadOnly):
+    """From when and until when the credits of a wallet can be spent, as it was set once. The latest one is on its row.
+
+    Numbered together with the entries, so that seals cover both.
+    """
+
+    id = models.BigIntegerField(primary_key=True)
+    account = models.ForeignKey(Account, models.PROTECT, related_name="windows", db_constraint=False, db_index=False)
+    opens_at = models.DateTimeField(null=True)
+    closes_at = models.DateTimeField(null=True)
+    after_seq = models.BigIntegerField(help_text="Number of the account's last posting before it")
+    idempotency_key = models.UUIDField()
+    request_hash = models.BinaryField(help_text="What was asked under this key")
+    actor = models.TextField(help_text="audit_id of the person or system behind it")
+    reason = models.TextField(blank=True)
+    effective_at = models.DateTimeField(help_text="When it was set")
+    recorded_at = models.DateTimeField(help_text="When it was written")
+
+    objects: ClassVar[ReadOnlyQuerySet[Window]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_window"
+        ordering = ["account_id", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["idempotency_key"], name="ledger_window_key_is_unique"),
+        ]
+        indexes = [
+            models.Index("account", "after_seq", name="ledger_window_by_account"),
+        ]
+
+    def __str__(self) -> str:
+        return f"window {self.pk}"
+
+
 class Hold(ReadOnly):
-    """Credits set aside for somebody to take. What is left of open holds is what their `held` accounts hold."""
+    """Credits set aside for somebody to take. What is left of open holds is what their `held` accounts hold.
+
+    A hold on several tranches of an award has a part for each; `wallet` and `held` are those of its first part then.
+    """
 
     id = models.BigAutoField(primary_key=True)
     wallet = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     held = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
     payee = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    tranches = models.SmallIntegerField(help_text="How many parts it has; an ordinary hold is its own only part")
     authorised = models.BigIntegerField()
     captured = models.BigIntegerField()
     released = models.BigIntegerField()
-    refunded = models.BigIntegerField(help_text="What the payee gave back of what was captured")
+    owed = models.BigIntegerField(help_text="Usage beyond the hold, which became a debt of the award")
+    refunded = models.BigIntegerField(help_text="What the payee gave back of what was captured or owed")
     expires_at = models.DateTimeField()
     is_open = models.GeneratedField(
         expression=ExpressionWrapper(
@@ -122,7 +195,9 @@ class Hold(ReadOnly):
             models.CheckConstraint(
                 condition=Q(authorised__gte=F("captured") + F("released")), name="ledger_hold_within_authorisation"
             ),
-            models.CheckConstraint(condition=Q(captured__gte=F("refunded")), name="ledger_hold_refund_within_capture"),
+            models.CheckConstraint(
+                condition=Q(refunded__lte=F("captured") + F("owed")), name="ledger_hold_refund_within_capture"
+            ),
         ]
         indexes = [
             models.Index("expires_at", condition=Q(is_open=True), name="ledger_hold_open_by_expiry"),
@@ -136,6 +211,40 @@ class Hold(ReadOnly):
     def remaining(self) -> int:
         """Micro-credits that can still be captured or released."""
         return self.authorised - self.captured - self.released
+
+    @property
+    def used(self) -> int:
+        """Micro-credits that its payee took for good, owed or not."""
+        return self.captured + self.owed - self.refunded
+
+
+class HoldPart(ReadOnly):
+    """What a hold on several tranches has set aside of one. Parts are taken in the order of `place`."""
+
+    pk = models.CompositePrimaryKey("hold_id", "place")
+    hold = models.ForeignKey(Hold, models.PROTECT, related_name="parts", db_constraint=False, db_index=False)
+    place = models.SmallIntegerField()
+    wallet = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    held = models.ForeignKey(Account, models.PROTECT, related_name="+", db_constraint=False, db_index=False)
+    authorised = models.BigIntegerField()
+    captured = models.BigIntegerField()
+    released = models.BigIntegerField()
+
+    objects: ClassVar[ReadOnlyQuerySet[HoldPart]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_hold_part"
+        ordering = ["hold_id", "place"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(authorised__gte=F("captured") + F("released")), name="ledger_hold_part_within_authorisation"
+            ),
+            models.UniqueConstraint(fields=["hold", "wallet"], name="ledger_hold_part_wallet_is_unique"),
+            models.UniqueConstraint(fields=["hold", "held"], name="ledger_hold_part_held_is_unique"),
+        ]
+
+    def __str__(self) -> str:
+        return f"part {self.place} of hold {self.hold_id}"
 
 
 class Entry(ReadOnly):

@@ -6,7 +6,7 @@ An account that nobody has opened has a balance of zero and an empty statement.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -125,13 +125,100 @@ def unspent(award_keys: models.QuerySet[Any, Any]) -> MicroCredits | None:
             f"""
             SELECT sum(account.credits - account.debits)::bigint
             FROM ({keys}) award (key)
-            CROSS JOIN LATERAL (VALUES (%s), (%s)) kind (code)
-            JOIN ledger_account account ON account.code = format(kind.code, award.key)
+            JOIN ledger_account first ON first.code = format(%s, award.key)
+            JOIN ledger_account account ON account.award_id = first.id AND account.kind IN ('available', 'held')
             """,  # noqa: S608  # the subquery is Django's own, its parameters are passed on
-            [*parameters, *(astuple(chart.award_accounts("%s")))],
+            [*parameters, chart.award_accounts("%s").available],
         )
         (found,) = cursor.fetchone()
     return None if found is None else MicroCredits(found)
+
+
+@dataclass(frozen=True)
+class AwardBalance:
+    """Where the credits of an award are, over all its tranches.
+
+    ``available`` can be spent, or could be in its window; ``held`` is set aside; ``used`` is what providers took for good,
+    ``owed`` how much of that is still the award's debt.
+    """
+
+    available: MicroCredits
+    held: MicroCredits
+    used: MicroCredits
+    owed: MicroCredits
+
+
+def award_balances(award_keys: Iterable[str]) -> dict[str, AwardBalance]:
+    """The balance of each of these awards, in one query. One that was never opened has nothing."""
+    keys = list(award_keys)
+    result = {key: AwardBalance(*[MicroCredits(0)] * 4) for key in keys}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT
+                award.key,
+                sum(account.credits - account.debits) FILTER (WHERE account.kind = 'available')::bigint,
+                sum(account.credits - account.debits) FILTER (WHERE account.kind = 'held')::bigint,
+                (
+                    SELECT coalesce(sum(hold.captured + hold.owed - hold.refunded), 0)::bigint
+                    FROM ledger_hold hold
+                    WHERE hold.id IN (
+                        SELECT entry.hold_id
+                        FROM ledger_account held
+                        JOIN ledger_posting posting ON posting.credit_id = held.id
+                        JOIN ledger_entry entry ON entry.id = posting.entry_id
+                        WHERE held.award_id = first.id AND held.kind = 'held'
+                    )
+                ),
+                sum(account.debits - account.credits) FILTER (WHERE account.kind = 'debt')::bigint
+            FROM unnest(%s::text[], %s::text[]) award (key, code)
+            JOIN ledger_account first ON first.code = award.code
+            JOIN ledger_account account ON account.award_id = first.id
+            GROUP BY award.key, first.id
+            """,
+            [keys, [chart.award_accounts(key).available for key in keys]],
+        )
+        for key, *figures in cursor.fetchall():
+            result[key] = AwardBalance(*figures)
+    return result
+
+
+def debt(award_key: str) -> MicroCredits:
+    """What an award owes for usage that no hold covered."""
+    return balance(chart.award_accounts(award_key).debt)
+
+
+def debts_of_calls(call_keys: Iterable[str]) -> dict[str, MicroCredits]:
+    """What the awards of each of these calls owe together, in one query."""
+    codes = {chart.call_accounts(key).available: key for key in call_keys}
+    result = {key: MicroCredits(0) for key in codes.values()}
+    owing = Account.objects.filter(kind=AccountKind.DEBT, home__code__in=codes).order_by()
+    for code, owed in owing.values_list("home__code").annotate(
+        owed=models.Sum(models.F("debits") - models.F("credits"))
+    ):
+        result[codes[code]] = MicroCredits(owed)
+    return result
+
+
+@dataclass(frozen=True)
+class Tranche:
+    """A part of an award with a window of its own."""
+
+    number: int
+    opens_at: datetime | None
+    closes_at: datetime | None
+    available: MicroCredits
+
+
+def tranches(award_key: str) -> list[Tranche]:
+    """The tranches of an award, in the order in which they are spent."""
+    wallets = Account.objects.filter(
+        award__code=chart.award_accounts(award_key).available, kind=AccountKind.AVAILABLE
+    ).order_by(models.F("closes_at").asc(nulls_last=True), "pk")
+    return [
+        Tranche(wallet.tranche or 0, wallet.opens_at, wallet.closes_at, MicroCredits(wallet.credits - wallet.debits))
+        for wallet in wallets
+    ]
 
 
 # --- statements ------------------------------------------------------------------------------------------------------

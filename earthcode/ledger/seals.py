@@ -133,6 +133,8 @@ def _name(id_: int, place: int) -> str:
             return f"hold of entry {id_}"
         case -2:
             return f"account event {id_}"
+        case -3:
+            return f"window {id_}"
         case _:
             return f"entry {id_} line {place}"
 

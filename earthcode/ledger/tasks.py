@@ -12,9 +12,11 @@ from earthcode.ledger import actions
 
 @shared_task(name="ledger.give_back")
 def give_back() -> None:
-    """Give back what holds that ran out have left."""
+    """Give back what holds that ran out have left, and then to the calls what awards have left that ended."""
     now = timezone.now()
     while actions.expire(before=now, by=CLOCK):
+        pass
+    while actions.lapse(before=now, by=CLOCK):
         pass
 
 

@@ -49,8 +49,8 @@ _ENTRIES = """
 """
 
 _FLOORS = """
-    SELECT format('account %s', code), format('has %s', credits - debits)
-    FROM ledger_account WHERE has_floor AND credits < debits
+    SELECT format('account %s', code), format('has %s', CASE kind WHEN 'debt' THEN debits - credits ELSE credits - debits END)
+    FROM ledger_account WHERE has_floor AND CASE kind WHEN 'debt' THEN debits < credits ELSE credits < debits END
 """
 
 _KINDS = """
@@ -61,7 +61,8 @@ _KINDS = """
         ('available', 'liability', true, false),
         ('held', 'liability', true, false),
         ('accrued', 'liability', false, true),
-        ('invoiced', 'liability', true, false)
+        ('invoiced', 'liability', true, false),
+        ('debt', 'asset', true, false)
     ) AS rule (kind, class, has_floor, deferred) USING (kind, class, has_floor, deferred)
     WHERE rule.kind IS NULL
 """
@@ -140,28 +141,55 @@ _CHECKPOINTS = """
 """
 
 _HOLDS = """
+    WITH line AS (
+        SELECT entry.hold_id, posting.debit_id, posting.credit_id, posting.amount,
+               coalesce(part.wallet_id, hold.wallet_id) AS wallet_id, coalesce(part.held_id, hold.held_id) AS held_id,
+               hold.payee_id, hold.tranches, debit.kind = 'debt' AS is_debt, entry.kind = 'hold' AS sets_aside
+        FROM ledger_entry entry
+        JOIN ledger_hold hold ON hold.id = entry.hold_id
+        JOIN ledger_posting posting ON posting.entry_id = entry.id
+        LEFT JOIN ledger_account debit ON debit.id = posting.debit_id
+        LEFT JOIN ledger_hold_part part
+            ON hold.tranches > 1 AND part.hold_id = hold.id AND part.held_id IN (posting.debit_id, posting.credit_id)
+    )
     SELECT format('hold %s', hold.id),
-           format('says %s set aside, %s captured, %s released, %s refunded; its entries say %s, %s, %s, %s',
-                  hold.authorised, hold.captured, hold.released, hold.refunded,
+           format('says %s set aside, %s captured, %s released, %s owed, %s refunded; its entries say %s, %s, %s, %s, %s',
+                  hold.authorised, hold.captured, hold.released, hold.owed, hold.refunded,
                   coalesce(sums.authorised, 0), coalesce(sums.captured, 0), coalesce(sums.released, 0),
-                  coalesce(sums.refunded, 0))
+                  coalesce(sums.owed, 0), coalesce(sums.refunded, 0))
     FROM ledger_hold hold
     LEFT JOIN (
-        SELECT hold.id,
+        SELECT hold_id,
                sum(amount) FILTER (WHERE debit_id = wallet_id AND credit_id = held_id) AS authorised,
                sum(amount) FILTER (WHERE debit_id = held_id AND credit_id = payee_id) AS captured,
-               sum(amount) FILTER (WHERE debit_id = held_id AND credit_id = wallet_id) AS released,
-               sum(amount) FILTER (WHERE debit_id = payee_id AND credit_id = wallet_id) AS refunded,
+               sum(amount) FILTER (WHERE debit_id = held_id AND credit_id <> payee_id) AS released,
+               sum(amount) FILTER (WHERE is_debt AND credit_id = payee_id) AS owed,
+               sum(amount) FILTER (WHERE debit_id = payee_id) AS refunded,
                sum(amount) AS everything
-        FROM ledger_hold hold
-        JOIN ledger_entry entry ON entry.hold_id = hold.id
-        JOIN ledger_posting posting ON posting.entry_id = entry.id
-        GROUP BY hold.id
-    ) sums ON sums.id = hold.id
-    WHERE (hold.authorised, hold.captured, hold.released, hold.refunded) IS DISTINCT FROM
-          (coalesce(sums.authorised, 0), coalesce(sums.captured, 0), coalesce(sums.released, 0), coalesce(sums.refunded, 0))
-       OR hold.authorised + hold.captured + hold.released + hold.refunded IS DISTINCT FROM sums.everything
-       OR hold.captured + hold.released > hold.authorised OR hold.refunded > hold.captured
+        FROM line GROUP BY hold_id
+    ) sums ON sums.hold_id = hold.id
+    WHERE (hold.authorised, hold.captured, hold.released, hold.owed, hold.refunded) IS DISTINCT FROM
+          (coalesce(sums.authorised, 0), coalesce(sums.captured, 0), coalesce(sums.released, 0), coalesce(sums.owed, 0),
+           coalesce(sums.refunded, 0))
+       OR hold.authorised + hold.captured + hold.released + hold.owed + hold.refunded IS DISTINCT FROM sums.everything
+       OR hold.captured + hold.released > hold.authorised OR hold.refunded > hold.captured + hold.owed
+    UNION ALL
+    SELECT format('hold %s', hold_id),
+           format('its part over account number %s says %s set aside, %s captured, %s released; its entries say %s, %s, %s',
+                  held_id, part.authorised, part.captured, part.released, moved.authorised, moved.captured, moved.released)
+    FROM ledger_hold_part part
+    FULL JOIN (
+        SELECT hold_id, held_id, coalesce(sum(amount) FILTER (WHERE sets_aside), 0) AS authorised,
+               coalesce(sum(amount) FILTER (WHERE debit_id = held_id AND credit_id = payee_id), 0) AS captured,
+               coalesce(sum(amount) FILTER (WHERE debit_id = held_id AND credit_id <> payee_id), 0) AS released
+        FROM line WHERE tranches > 1 AND held_id IN (debit_id, credit_id)
+        GROUP BY 1, 2
+    ) moved USING (hold_id, held_id)
+    WHERE (part.authorised, part.captured, part.released) IS DISTINCT FROM (moved.authorised, moved.captured, moved.released)
+    UNION ALL
+    SELECT format('hold %s', id), format('says it has %s parts', tranches)
+    FROM ledger_hold hold
+    WHERE tranches <> 1 AND tranches <> (SELECT count(*) FROM ledger_hold_part WHERE hold_id = hold.id)
     UNION ALL
     SELECT format('entry %s', entry.id), format('names hold %s, which is missing', entry.hold_id)
     FROM ledger_entry entry
@@ -174,10 +202,83 @@ _HELD = """
                   account.credits - account.debits, coalesce(holds.remaining, 0))
     FROM ledger_account account
     LEFT JOIN (
-        SELECT held_id, sum(authorised - captured - released) AS remaining FROM ledger_hold GROUP BY held_id
+        SELECT held_id, sum(authorised - captured - released) AS remaining
+        FROM (
+            SELECT held_id, authorised, captured, released FROM ledger_hold WHERE tranches = 1
+            UNION ALL
+            SELECT held_id, authorised, captured, released FROM ledger_hold_part
+        ) part
+        GROUP BY held_id
     ) holds ON holds.held_id = account.id
     WHERE (account.kind = 'held' OR holds.held_id IS NOT NULL)
       AND (account.kind <> 'held' OR account.credits - account.debits <> coalesce(holds.remaining, 0))
+"""
+
+_CALLS = """
+    SELECT format('entry %s line %s', posting.entry_id, posting.line),
+           format('moves credits of call %s to call %s', debit.home_id, credit.home_id)
+    FROM ledger_posting posting
+    JOIN ledger_account debit ON debit.id = posting.debit_id
+    JOIN ledger_account credit ON credit.id = posting.credit_id
+    WHERE debit.home_id IS DISTINCT FROM credit.home_id
+    UNION ALL
+    SELECT format('call %s', home.code), format('debits %s, credits %s', sum(balance.debits), sum(balance.credits))
+    FROM ledger_balance balance
+    JOIN ledger_account account ON account.id = balance.account_id
+    JOIN ledger_account home ON home.id = account.home_id
+    GROUP BY home.code HAVING sum(balance.debits) <> sum(balance.credits)
+"""
+
+_WINDOWS = """
+    WITH setting AS (
+        SELECT account_id, id, opens_at, closes_at, after_seq,
+               lead(after_seq) OVER later AS until_seq, lead(id) OVER later IS NULL AS is_last
+        FROM ledger_window
+        WINDOW later AS (PARTITION BY account_id ORDER BY id)
+    )
+    SELECT format('entry %s line %s', posting.entry_id, posting.line),
+           format('spends at %s what can be spent from %s until %s', entry.effective_at, setting.opens_at, setting.closes_at)
+    FROM setting
+    JOIN ledger_account wallet ON wallet.id = setting.account_id
+    JOIN ledger_posting posting ON posting.debit_id = setting.account_id AND posting.debit_seq > setting.after_seq
+        AND posting.debit_seq <= coalesce(setting.until_seq, 9223372036854775807)
+    JOIN ledger_entry entry ON entry.id = posting.entry_id
+    WHERE posting.credit_id <> wallet.home_id
+      AND (entry.effective_at < setting.opens_at OR entry.effective_at >= setting.closes_at)
+    UNION ALL
+    SELECT format('entry %s line %s', posting.entry_id, posting.line),
+           format('gives at %s what could be spent until %s', entry.effective_at, setting.closes_at)
+    FROM setting
+    JOIN ledger_posting posting ON posting.credit_id = setting.account_id AND posting.credit_seq > setting.after_seq
+        AND posting.credit_seq <= coalesce(setting.until_seq, 9223372036854775807)
+    JOIN ledger_entry entry ON entry.id = posting.entry_id
+    WHERE entry.effective_at >= setting.closes_at
+    UNION ALL
+    SELECT format('account %s', account.code), 'its window is not the one that was set last'
+    FROM ledger_account account
+    LEFT JOIN setting ON setting.account_id = account.id AND setting.is_last
+    WHERE (account.opens_at, account.closes_at) IS DISTINCT FROM (setting.opens_at, setting.closes_at)
+    UNION ALL
+    SELECT format('window %s', id), 'was set before the one before it' FROM setting WHERE until_seq < after_seq
+"""
+
+_LAPSES = """
+    SELECT format('entry %s', entry.id), format('lapses at %s what ends at %s', entry.effective_at, wallet.closes_at)
+    FROM ledger_entry entry
+    JOIN ledger_posting posting ON posting.entry_id = entry.id
+    JOIN ledger_account wallet ON wallet.id = posting.debit_id
+    WHERE entry.kind = 'lapse'
+      AND (wallet.closes_at IS DISTINCT FROM entry.effective_at OR wallet.home_id IS DISTINCT FROM posting.credit_id)
+"""
+
+_DEBTS = """
+    SELECT format('entry %s line %s', posting.entry_id, posting.line), format('moves a debt, and is of kind %s', entry.kind)
+    FROM ledger_account debt
+    JOIN ledger_posting posting ON debt.id IN (posting.debit_id, posting.credit_id)
+    JOIN ledger_entry entry ON entry.id = posting.entry_id
+    WHERE debt.kind = 'debt'
+      AND entry.kind <> ALL (
+          CASE debt.id WHEN posting.debit_id THEN '{capture,reverse}' ELSE '{repay,refund,reverse}' END::text[])
 """
 
 _KEYS = """
@@ -197,22 +298,41 @@ _GIVEN_BACK = """
     ),
     moved AS (
         SELECT original.id AS original_id, posting.credit_id AS from_id,
-               CASE WHEN posting.debit_id = hold.held_id THEN hold.wallet_id ELSE posting.debit_id END AS to_id,
+               coalesce(part.wallet_id, CASE WHEN posting.debit_id = hold.held_id THEN hold.wallet_id ELSE posting.debit_id END)
+               AS to_id,
                sum(posting.amount) AS amount
         FROM ledger_entry original
         JOIN ledger_posting posting ON posting.entry_id = original.id
         LEFT JOIN ledger_hold hold ON hold.id = original.hold_id
+        LEFT JOIN ledger_hold_part part ON part.hold_id = hold.id AND part.held_id = posting.debit_id
         WHERE original.id IN (SELECT original_id FROM given_back)
-          AND original.kind NOT IN ('hold', 'release', 'expire', 'refund', 'reverse')
-          AND posting.credit_id IS DISTINCT FROM hold.wallet_id
+          AND original.kind NOT IN ('hold', 'release', 'expire', 'lapse', 'refund', 'reverse')
+          AND (hold.id IS NULL OR posting.credit_id = hold.payee_id)
         GROUP BY 1, 2, 3
+    ),
+    movable AS (  -- what was owed for a capture may go to its wallets instead, and all of it to the call
+        SELECT original_id, sum(moved.amount) AS everything, sum(moved.amount) FILTER (WHERE account.kind = 'debt') AS owed
+        FROM moved
+        JOIN ledger_account account ON account.id = moved.to_id
+        JOIN ledger_entry original ON original.id = original_id AND original.hold_id IS NOT NULL
+        GROUP BY original_id
     )
     SELECT format('entry %s', given_back.original_id),
            format('moved %s between two accounts, and %s were given back in %s reversals',
                   coalesce(moved.amount, 0), given_back.amount, given_back.reversals)
     FROM given_back
     LEFT JOIN moved USING (original_id, from_id, to_id)
-    WHERE given_back.amount > coalesce(moved.amount, 0) OR given_back.reversals > 1
+    LEFT JOIN movable USING (original_id)
+    LEFT JOIN ledger_account account ON account.id = given_back.to_id
+    WHERE given_back.reversals > 1
+       OR given_back.amount > coalesce(moved.amount, 0) + coalesce(
+           CASE WHEN account.home_id = account.id THEN movable.everything WHEN account.kind <> 'debt' THEN movable.owed END, 0)
+    UNION ALL
+    SELECT format('entry %s', original_id),
+           format('moved %s, and %s were given back', coalesce(moved.amount, 0), given_back.amount)
+    FROM (SELECT original_id, sum(amount) AS amount FROM given_back GROUP BY 1) given_back
+    LEFT JOIN (SELECT original_id, sum(amount) AS amount FROM moved GROUP BY 1) moved USING (original_id)
+    WHERE given_back.amount > coalesce(moved.amount, 0)
 """
 
 _TRIAL_BALANCE = """
@@ -255,6 +375,12 @@ _GUARDS = """
         ('ledger_account', 'ledger_account_written_by_draft'),
         ('ledger_account', 'ledger_account_not_deleted'),
         ('ledger_account', 'ledger_account_not_truncated'),
+        ('ledger_window', 'ledger_write_window'),
+        ('ledger_window', 'ledger_window_append_only'),
+        ('ledger_window', 'ledger_window_not_truncated'),
+        ('ledger_hold_part', 'ledger_hold_part_written_by_draft'),
+        ('ledger_hold_part', 'ledger_hold_part_not_deleted'),
+        ('ledger_hold_part', 'ledger_hold_part_not_truncated'),
         ('ledger_hold', 'ledger_hold_written_by_draft'),
         ('ledger_hold', 'ledger_hold_not_deleted'),
         ('ledger_hold', 'ledger_hold_not_truncated'),
@@ -287,6 +413,8 @@ _GUARDS = """
         ('ledger_account', 'ledger_account_code_is_unique'),
         ('ledger_hold', 'ledger_hold_within_authorisation'),
         ('ledger_hold', 'ledger_hold_refund_within_capture'),
+        ('ledger_hold_part', 'ledger_hold_part_within_authorisation'),
+        ('ledger_window', 'ledger_window_key_is_unique'),
         ('ledger_entry', 'ledger_entry_key_is_unique'),
         ('ledger_posting', 'ledger_posting_amount_is_positive'),
         ('ledger_posting', 'ledger_posting_has_two_accounts')
@@ -325,6 +453,10 @@ RULES = (
     Rule("every checkpoint is the sum of the postings up to it", "ledger_checkpoint", _CHECKPOINTS),
     Rule("every hold is what its entries made of it", "ledger_hold", _HOLDS),
     Rule("held accounts hold what open holds have left", "ledger_hold", _HELD),
+    Rule("credits stay in their call, and each call's books balance", "ledger_posting", _CALLS),
+    Rule("credits are spent in their window, and every window is the one set last", "ledger_window", _WINDOWS),
+    Rule("credits lapse to their call when their window ends", "ledger_entry", _LAPSES),
+    Rule("debts grow by usage and shrink by repayment", "ledger_account", _DEBTS),
     Rule("every key stands for one entry", "ledger_entry", _KEYS),
     Rule("nothing is given back twice, or beyond what was moved", "ledger_entry", _GIVEN_BACK),
     Rule("debits equal credits over everything", "ledger_posting", _TRIAL_BALANCE),

@@ -19,7 +19,9 @@ from earthcode.lib.money import credits
 
 TABLES = (
     "ledger_account",
+    "ledger_window",
     "ledger_hold",
+    "ledger_hold_part",
     "ledger_entry",
     "ledger_posting",
     "ledger_checkpoint",

@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from io import StringIO
 from typing import Any
 
@@ -27,12 +28,14 @@ pytestmark = committing
 
 @pytest.fixture
 def sealed(committed_books: Books) -> Books:
-    """Books with a hold, a capture, a refund, a reversal and a closed account, all of it sealed."""
+    """Books with a hold, a capture, a refund, a reversal, a window and a closed account, all of it sealed."""
     books = committed_books
     capture = ledger.capture(books.hold(33), credits(10), **books.terms)
     ledger.refund(capture.entry_id, credits(1), **books.terms)
     ledger.reverse(books.grant(1).entry_id, reason="A mistake.", **books.terms)
     ledger.close_account(books.provider.invoiced)
+    window = {"opens_at": NOW, "closes_at": NOW + timedelta(days=365)}
+    ledger.set_window(f"award-{books.name}", **window, reason="Two terms.", **books.terms)
     assert ledger.seal(at=NOW) == 1
     return books
 
@@ -263,14 +266,21 @@ def test_a_wrong_horizon_loses_rows_between_blocks(
 
 #: What follows from postings: it changes every day, and other rules re-derive it.
 DERIVED = {
-    "ledger_account": {"debits", "credits", "seq", "rolled_to", "closed"},
-    "ledger_hold": {"captured", "released", "refunded", "is_open"},
+    "ledger_account": {"debits", "credits", "seq", "rolled_to", "closed", "home_id", "opens_at", "closes_at"},
+    "ledger_hold": {"captured", "released", "owed", "refunded", "is_open"},
 }
-SEALED_TABLES = ("ledger_entry", "ledger_posting", "ledger_hold", "ledger_account", "ledger_account_event")
+SEALED_TABLES = (
+    "ledger_entry",
+    "ledger_posting",
+    "ledger_hold",
+    "ledger_account",
+    "ledger_account_event",
+    "ledger_window",
+)
 #: Another value of the type.
 OTHER_VALUE = {
     "bigint": "coalesce({0}, 0) + 1000000",
-    "smallint": "{0} + 1",
+    "smallint": "coalesce({0}, 0) + 1",
     "text": "{0} || 'x'",
     "uuid": "gen_random_uuid()",
     "bytea": "{0} || '\\x00'",
@@ -319,6 +329,8 @@ def test_a_removed_row_is_named(sealed: Books, table: str) -> None:
             name = f"hold of entry {Entry.objects.get(kind='hold').pk}"
         case "ledger_account":
             name = f"account event {AccountEvent.objects.get(account_id=removed['id'], kind='open').pk}"
+        case "ledger_window":
+            name = f"window {removed['id']}"
         case _:
             name = f"account event {removed['id']}"
     assert found[name] == "removed since seal 1"

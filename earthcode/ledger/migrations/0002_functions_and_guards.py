@@ -15,7 +15,9 @@ class Migration(migrations.Migration):
     operations = [
         run_sql_file(SQL / "accounts.sql"),
         run_sql_file(SQL / "posting.sql"),
+        run_sql_file(SQL / "windows.sql"),
         run_sql_file(SQL / "holds.sql"),
+        run_sql_file(SQL / "tranches.sql"),
         run_sql_file(SQL / "corrections.sql"),
         run_sql_file(SQL / "checkpoints.sql"),
         run_sql_file(SQL / "statements.sql"),

@@ -113,15 +113,16 @@ BEGIN
             sum(flow.amount) <= hold.authorised - hold.captured - hold.released
             AND bool_and(
                 flow.debit_id = hold.held_id AND flow.credit_id IN (hold.payee_id, hold.wallet_id)
-                AND flow.latest < hold.expires_at
+                AND flow.latest < hold.expires_at AND hold.tranches = 1
             )
         ) IS NOT TRUE
     ) THEN
         RETURN NULL;
     END IF;
 
-    -- Each account is there and open, units do not mix, held credits move by holds only, and by all that is known before the
-    -- accounts are locked, none ends below its floor.
+    -- Each account is there and open, units and calls do not mix, held credits move by holds only, windows are open (what comes
+    -- home from one that is over is for ledger_write), and by all that is known before the accounts are locked, none ends below
+    -- its floor.
     account_ids := ARRAY(SELECT debit_id FROM unnest(flows) UNION SELECT credit_id FROM unnest(flows));
     SELECT array_agg(account) INTO accounts FROM ledger_account account WHERE id = ANY (account_ids) AND NOT closed;
     IF cardinality(accounts) IS DISTINCT FROM cardinality(account_ids) OR EXISTS (
@@ -130,6 +131,9 @@ BEGIN
         JOIN unnest(accounts) debit ON debit.id = flow.debit_id
         JOIN unnest(accounts) credit ON credit.id = flow.credit_id
         WHERE debit.unit <> credit.unit OR flow.hold_id IS NULL AND 'held' IN (debit.kind, credit.kind)
+           OR debit.home_id IS DISTINCT FROM credit.home_id OR 'debt' IN (debit.kind, credit.kind)
+           OR flow.earliest < debit.opens_at OR flow.latest >= debit.closes_at OR flow.latest >= credit.closes_at
+           OR debit.closes_at < coalesce(credit.closes_at, 'infinity') AND credit.kind = 'available'
     ) OR EXISTS (
         SELECT
         FROM (
@@ -163,8 +167,11 @@ BEGIN
         FROM (
             SELECT * FROM ledger_account WHERE id = ANY (account_ids) AND NOT deferred ORDER BY id FOR NO KEY UPDATE
         ) account;
-        IF EXISTS (SELECT FROM unnest(locked) WHERE closed) THEN
-            RAISE EXCEPTION 'an account was closed' USING ERRCODE = 'LG011';
+        IF EXISTS (
+            SELECT FROM unnest(locked) now JOIN unnest(accounts) before USING (id)
+            WHERE now.closed OR (now.opens_at, now.closes_at) IS DISTINCT FROM (before.opens_at, before.closes_at)
+        ) THEN
+            RAISE EXCEPTION 'an account was closed, or has another window' USING ERRCODE = 'LG011';
         END IF;
 
         -- Numbers and totals run over all lines of the batch; a side of a deferred account has none.

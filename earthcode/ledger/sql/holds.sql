@@ -27,16 +27,58 @@ BEGIN
 END
 $$;
 
--- Takes an amount for the payee; with p_final, whatever is left goes back to the wallet in the same entry.
+-- The parts of a hold, in the order in which they are taken: an ordinary hold is its own only part.
+CREATE FUNCTION ledger_parts(
+    p_hold ledger_hold, OUT place smallint, OUT wallet_id bigint, OUT held_id bigint, OUT remaining bigint
+) RETURNS SETOF record
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+BEGIN
+    IF p_hold.tranches > 1 THEN
+        RETURN QUERY
+        SELECT part.place, part.wallet_id, part.held_id, part.authorised - part.captured - part.released
+        FROM ledger_hold_part part WHERE part.hold_id = p_hold.id ORDER BY part.place;
+    ELSE
+        place := 1;
+        wallet_id := p_hold.wallet_id;
+        held_id := p_hold.held_id;
+        remaining := p_hold.authorised - p_hold.captured - p_hold.released;
+        RETURN NEXT;
+    END IF;
+END
+$$;
+
+-- The account of what the award owes that a wallet is of; refuses a wallet that is of none.
+CREATE FUNCTION ledger_debt_of(p_wallet bigint) RETURNS bigint
+LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
+DECLARE
+    found_id bigint;
+BEGIN
+    SELECT debt.id INTO found_id
+    FROM ledger_account wallet JOIN ledger_account debt ON debt.award_id = wallet.award_id AND debt.kind = 'debt'
+    WHERE wallet.id = p_wallet;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'account number % is of no award that could owe', p_wallet USING ERRCODE = 'LG003';
+    END IF;
+    RETURN found_id;
+END
+$$;
+
+-- Takes an amount for the payee; with p_final, whatever is left goes back in the same entry. With p_beyond, the amount is recorded
+-- whatever the hold has: what it has not becomes a debt of the award.
 CREATE FUNCTION ledger_capture(
-    p_key uuid, p_hold bigint, p_amount bigint, p_final boolean, p_actor text, p_at timestamptz,
+    p_key uuid, p_hold bigint, p_amount bigint, p_final boolean, p_actor text, p_at timestamptz, p_beyond boolean DEFAULT false,
     OUT entry_id bigint, OUT replayed boolean
 )
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
-    request_hash CONSTANT bytea := ledger_fingerprint('capture', p_hold::text, p_amount::text, p_final::text);
+    request_hash CONSTANT bytea := CASE
+        WHEN p_beyond THEN ledger_fingerprint('capture', p_hold::text, p_amount::text, p_final::text, 'beyond')
+        ELSE ledger_fingerprint('capture', p_hold::text, p_amount::text, p_final::text) END;
     hold ledger_hold;
-    remaining bigint;
+    part record;
+    has_left bigint;
+    covered bigint;
+    taken bigint;
     debit_ids bigint[];
     credit_ids bigint[];
     amounts bigint[];
@@ -47,19 +89,37 @@ BEGIN
     IF replayed THEN
         RETURN;
     END IF;
-    remaining := hold.authorised - hold.captured - hold.released;
-    IF remaining IS NULL OR remaining = 0 OR p_at >= hold.expires_at THEN
+    has_left := CASE WHEN p_at < hold.expires_at THEN hold.authorised - hold.captured - hold.released ELSE 0 END;
+    IF hold.id IS NULL OR has_left = 0 AND NOT p_beyond THEN
         RAISE EXCEPTION 'hold % does not exist, is used up or has run out', p_hold USING ERRCODE = 'LG006';
-    ELSIF p_amount > remaining THEN
-        RAISE EXCEPTION 'hold % has % left', p_hold, remaining USING ERRCODE = 'LG010';
+    ELSIF p_amount > has_left AND NOT p_beyond THEN
+        RAISE EXCEPTION 'hold % has % left', p_hold, has_left USING ERRCODE = 'LG010';
     END IF;
-    debit_ids := ARRAY[hold.held_id];
-    credit_ids := ARRAY[hold.payee_id];
-    amounts := ARRAY[p_amount];
-    IF p_final AND remaining > p_amount THEN
-        debit_ids := debit_ids || hold.held_id;
-        credit_ids := credit_ids || hold.wallet_id;
-        amounts := amounts || remaining - p_amount;
+    covered := least(p_amount, has_left);
+    IF hold.tranches = 1 AND covered = p_amount AND (NOT p_final OR covered = has_left) THEN
+        debit_ids := ARRAY[hold.held_id];
+        credit_ids := ARRAY[hold.payee_id];
+        amounts := ARRAY[p_amount];
+    ELSE
+        FOR part IN SELECT * FROM ledger_parts(hold) WHERE remaining > 0 LOOP
+            taken := least(covered, part.remaining);
+            covered := covered - taken;
+            IF taken > 0 THEN
+                debit_ids := debit_ids || part.held_id;
+                credit_ids := credit_ids || hold.payee_id;
+                amounts := amounts || taken;
+            END IF;
+            IF p_final AND part.remaining > taken THEN
+                debit_ids := debit_ids || part.held_id;
+                credit_ids := credit_ids || ledger_goes_back_to(part.wallet_id, p_at);
+                amounts := amounts || part.remaining - taken;
+            END IF;
+        END LOOP;
+        IF p_amount > has_left THEN
+            debit_ids := debit_ids || ledger_debt_of(hold.wallet_id);
+            credit_ids := credit_ids || hold.payee_id;
+            amounts := amounts || p_amount - has_left;
+        END IF;
     END IF;
     INSERT INTO ledger_draft (
         idempotency_key, request_hash, kind, actor, reason, effective_at, debit_ids, credit_ids, amounts, hold_id
@@ -69,7 +129,8 @@ BEGIN
 END
 $$;
 
--- Gives whatever is left back to the wallet: because somebody says so ('release') or because the hold ran out ('expire').
+-- Gives whatever is left back: because somebody says so ('release') or because the hold ran out ('expire'). It goes back to the
+-- wallet, or to its call when the wallet's window is over.
 CREATE FUNCTION ledger_release(
     p_key uuid, p_hold bigint, p_kind text, p_actor text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
@@ -78,7 +139,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     request_hash CONSTANT bytea := ledger_fingerprint(p_kind, p_hold::text);
     hold ledger_hold;
-    remaining bigint;
+    draft record;
 BEGIN
     SELECT * INTO hold FROM ledger_hold WHERE id = p_hold FOR NO KEY UPDATE;
     IF NOT FOUND THEN
@@ -89,18 +150,21 @@ BEGIN
     IF replayed THEN
         RETURN;
     END IF;
-    remaining := hold.authorised - hold.captured - hold.released;
-    IF remaining = 0 THEN
+    IF NOT hold.is_open THEN
         RAISE EXCEPTION 'hold % has nothing left', p_hold USING ERRCODE = 'LG007';
     ELSIF p_kind = 'expire' AND p_at < hold.expires_at THEN
         RAISE EXCEPTION 'hold % has not run out', p_hold USING ERRCODE = 'LG001';
     END IF;
+    SELECT array_agg(held_id ORDER BY place) AS debit_ids,
+           array_agg(ledger_goes_back_to(wallet_id, p_at) ORDER BY place) AS credit_ids,
+           array_agg(remaining ORDER BY place) AS amounts
+    INTO draft
+    FROM ledger_parts(hold) WHERE remaining > 0;
     INSERT INTO ledger_draft (
         idempotency_key, request_hash, kind, actor, reason, effective_at, debit_ids, credit_ids, amounts, hold_id
     )
     VALUES (
-        p_key, request_hash, p_kind, p_actor, '', p_at,
-        ARRAY[hold.held_id], ARRAY[hold.wallet_id], ARRAY[remaining], p_hold
+        p_key, request_hash, p_kind, p_actor, '', p_at, draft.debit_ids, draft.credit_ids, draft.amounts, p_hold
     )
     RETURNING ledger_draft.entry_id INTO entry_id;
 END

@@ -27,7 +27,9 @@ SELECT
 WHERE false;
 
 -- What one side of a posting finds out about its account. seq and total stay null for a deferred account.
-CREATE TYPE ledger_side AS (seq bigint, total bigint, unit smallint, kind text);
+CREATE TYPE ledger_side AS (
+    seq bigint, total bigint, unit smallint, kind text, home_id bigint, award_id bigint, opens_at timestamptz, closes_at timestamptz
+);
 
 -- Adds to the debits of an account. The UPDATE is the lock, and the CHECK on the row is the floor.
 CREATE FUNCTION ledger_debit(p_account bigint, p_amount bigint) RETURNS ledger_side
@@ -37,7 +39,7 @@ DECLARE
 BEGIN
     UPDATE ledger_account SET debits = debits + p_amount, seq = seq + 1
     WHERE id = p_account AND NOT deferred AND NOT closed
-    RETURNING seq, debits, unit, kind INTO side;
+    RETURNING seq, debits, unit, kind, home_id, award_id, opens_at, closes_at INTO side;
     IF NOT FOUND THEN
         side := ledger_deferred_side(p_account);
     END IF;
@@ -53,7 +55,7 @@ DECLARE
 BEGIN
     UPDATE ledger_account SET credits = credits + p_amount, seq = seq + 1
     WHERE id = p_account AND NOT deferred AND NOT closed
-    RETURNING seq, credits, unit, kind INTO side;
+    RETURNING seq, credits, unit, kind, home_id, award_id, opens_at, closes_at INTO side;
     IF NOT FOUND THEN
         side := ledger_deferred_side(p_account);
     END IF;
@@ -73,7 +75,7 @@ BEGIN
     ELSIF account.closed THEN
         RAISE EXCEPTION 'account % is closed', account.code USING ERRCODE = 'LG004';
     END IF;
-    RETURN ROW(NULL, NULL, account.unit, account.kind)::ledger_side;
+    RETURN ROW(NULL, NULL, account.unit, account.kind, account.home_id, account.award_id, NULL, NULL)::ledger_side;
 END
 $$;
 
@@ -97,12 +99,14 @@ DECLARE
     lines CONSTANT int := coalesce(cardinality(NEW.amounts), 0);
     well_formed boolean;
     hold ledger_hold;
+    part ledger_hold_part;  -- the part of the hold that a line is about; of an ordinary hold, the whole
     payee ledger_account;
     first ledger_entry;
     debit ledger_side;
     credit ledger_side;
     taken bigint := 0;
     given_back bigint := 0;
+    beyond bigint := 0;
     refund bigint := 0;
 BEGIN
     IF lines = 0 OR cardinality(NEW.debit_ids) IS DISTINCT FROM lines OR cardinality(NEW.credit_ids) IS DISTINCT FROM lines THEN
@@ -110,11 +114,13 @@ BEGIN
     END IF;
 
     well_formed := CASE
-        WHEN NEW.kind IN ('fund', 'award', 'return', 'transfer', 'invoice', 'settle')
+        WHEN NEW.kind IN ('fund', 'award', 'return', 'transfer', 'repay', 'invoice', 'settle')
             THEN NEW.hold_id IS NULL AND NEW.reverses_id IS NULL
-        WHEN NEW.kind = 'hold'
+        WHEN NEW.kind = 'lapse'
             THEN NEW.hold_id IS NULL AND NEW.reverses_id IS NULL AND lines = 1
-                 AND NEW.payee_id NOT IN (NEW.debit_ids[1], NEW.credit_ids[1])
+        WHEN NEW.kind = 'hold'
+            THEN NEW.hold_id IS NULL AND NEW.reverses_id IS NULL
+                 AND NEW.payee_id <> ALL (NEW.debit_ids || NEW.credit_ids)
         WHEN NEW.kind IN ('capture', 'release', 'expire')
             THEN NEW.hold_id IS NOT NULL AND NEW.reverses_id IS NULL
         WHEN NEW.kind = 'refund'
@@ -132,8 +138,8 @@ BEGIN
         NEW.hold_id := nextval('ledger_hold_id_seq');
     ELSIF NEW.hold_id IS NOT NULL THEN
         SELECT * INTO hold FROM ledger_hold WHERE id = NEW.hold_id FOR NO KEY UPDATE;
-        IF NOT FOUND OR (NEW.kind = 'capture' AND NEW.effective_at >= hold.expires_at) THEN
-            RAISE EXCEPTION 'hold % does not exist or has run out', NEW.hold_id USING ERRCODE = 'LG006';
+        IF NOT FOUND THEN
+            RAISE EXCEPTION 'hold % does not exist', NEW.hold_id USING ERRCODE = 'LG006';
         END IF;
     END IF;
 
@@ -165,11 +171,20 @@ BEGIN
         IF NOT FOUND OR payee.kind = 'held' THEN
             RAISE EXCEPTION 'a hold needs a payee' USING ERRCODE = 'LG003';
         END IF;
-        INSERT INTO ledger_hold (id, wallet_id, held_id, payee_id, authorised, captured, released, refunded, expires_at)
+        INSERT INTO ledger_hold (
+            id, wallet_id, held_id, payee_id, tranches, authorised, captured, released, owed, refunded, expires_at
+        )
         VALUES (
-            NEW.hold_id, NEW.debit_ids[1], NEW.credit_ids[1], NEW.payee_id, NEW.amounts[1], 0, 0, 0, NEW.expires_at
+            NEW.hold_id, NEW.debit_ids[1], NEW.credit_ids[1], NEW.payee_id, lines,
+            CASE WHEN lines = 1 THEN NEW.amounts[1] ELSE (SELECT sum(amount) FROM unnest(NEW.amounts) amount) END,
+            0, 0, 0, 0, NEW.expires_at
         )
         RETURNING * INTO hold;
+        IF lines > 1 THEN
+            INSERT INTO ledger_hold_part (hold_id, place, wallet_id, held_id, authorised, captured, released)
+            SELECT NEW.hold_id, line.place, line.wallet_id, line.held_id, line.amount, 0, 0
+            FROM unnest(NEW.debit_ids, NEW.credit_ids, NEW.amounts) WITH ORDINALITY AS line (wallet_id, held_id, amount, place);
+        END IF;
     END IF;
 
     IF lines > 1 THEN
@@ -198,26 +213,67 @@ BEGIN
             debit.seq, debit.total, credit.seq, credit.total
         );
 
+        -- Credits stay in their call, and are spent in their window.
+        IF debit.home_id IS DISTINCT FROM credit.home_id THEN
+            PERFORM ledger_join_call(NEW.debit_ids[line], debit.home_id, NEW.credit_ids[line], credit.home_id);
+        END IF;
+        IF debit.closes_at IS NOT NULL OR credit.closes_at IS NOT NULL OR debit.opens_at IS NOT NULL OR NEW.kind = 'lapse' THEN
+            PERFORM ledger_refuse_outside_window(NEW.kind, NEW.effective_at, debit, NEW.credit_ids[line], credit);
+        END IF;
+
         -- What a held account holds is what its open holds have left: it is moved by the hold's own entries only, and each
-        -- such line is booked on the hold.
+        -- such line is booked on the hold. A debt grows by usage beyond a hold, and shrinks when it is repaid or given back.
         IF NEW.hold_id IS NULL THEN
             IF 'held' IN (debit.kind, credit.kind) THEN
                 RAISE EXCEPTION 'held credits move by holds only' USING ERRCODE = 'LG001';
+            ELSIF (NEW.kind = 'repay') <> (credit.kind = 'debt') AND NEW.kind <> 'reverse'
+                  OR NEW.kind = 'repay' AND debit.kind <> 'available' OR debit.kind = 'debt' AND NEW.kind <> 'reverse' THEN
+                RAISE EXCEPTION 'a debt is repaid from what can be spent' USING ERRCODE = 'LG001';
             END IF;
         ELSE
-            IF NEW.debit_ids[line] = hold.wallet_id AND NEW.credit_ids[line] = hold.held_id AND NEW.kind = 'hold' THEN
+            IF hold.tranches = 1 THEN
+                part.wallet_id := hold.wallet_id;
+                part.held_id := hold.held_id;
+            ELSE
+                SELECT * INTO part FROM ledger_hold_part
+                WHERE hold_id = hold.id AND (
+                    held_id IN (NEW.debit_ids[line], NEW.credit_ids[line]) OR wallet_id = NEW.credit_ids[line]);
+            END IF;
+            IF NEW.debit_ids[line] = part.wallet_id AND NEW.credit_ids[line] = part.held_id AND NEW.kind = 'hold' THEN
                 IF debit.kind = 'held' OR credit.kind <> 'held' THEN
                     RAISE EXCEPTION 'a hold moves credits from a wallet to a held account' USING ERRCODE = 'LG001';
                 ELSIF payee.unit <> debit.unit THEN
                     RAISE EXCEPTION 'the payee counts another unit' USING ERRCODE = 'LG005';
+                ELSIF payee.home_id <> debit.home_id THEN
+                    RAISE EXCEPTION 'the payee is paid by another call' USING ERRCODE = 'LG014';
+                ELSIF lines > 1 AND (
+                    debit.award_id IS NULL OR debit.award_id <> (SELECT award_id FROM ledger_account WHERE id = hold.wallet_id)
+                ) THEN
+                    RAISE EXCEPTION 'a hold is on the tranches of one award' USING ERRCODE = 'LG001';
                 END IF;
-            ELSIF NEW.debit_ids[line] = hold.held_id AND NEW.credit_ids[line] = hold.payee_id AND NEW.kind = 'capture' THEN
+            ELSIF NEW.debit_ids[line] = part.held_id AND NEW.credit_ids[line] = hold.payee_id AND NEW.kind = 'capture' THEN
+                IF NEW.effective_at >= hold.expires_at THEN
+                    RAISE EXCEPTION 'hold % has run out', NEW.hold_id USING ERRCODE = 'LG006';
+                END IF;
                 taken := taken + NEW.amounts[line];
-            ELSIF NEW.debit_ids[line] = hold.held_id AND NEW.credit_ids[line] = hold.wallet_id
-                  AND NEW.kind IN ('capture', 'release', 'expire') THEN
+                IF hold.tranches > 1 THEN
+                    UPDATE ledger_hold_part SET captured = captured + NEW.amounts[line]
+                    WHERE hold_id = hold.id AND place = part.place;
+                END IF;
+            ELSIF NEW.debit_ids[line] = part.held_id AND NEW.kind IN ('capture', 'release', 'expire')
+                  AND (NEW.credit_ids[line] = part.wallet_id
+                       OR NEW.credit_ids[line] = ledger_goes_back_to(part.wallet_id, NEW.effective_at)) THEN
                 given_back := given_back + NEW.amounts[line];
-            ELSIF NEW.debit_ids[line] = hold.payee_id AND NEW.credit_ids[line] = hold.wallet_id
-                  AND NEW.kind IN ('refund', 'reverse') THEN
+                IF hold.tranches > 1 THEN
+                    UPDATE ledger_hold_part SET released = released + NEW.amounts[line]
+                    WHERE hold_id = hold.id AND place = part.place;
+                END IF;
+            ELSIF debit.kind = 'debt' AND NEW.credit_ids[line] = hold.payee_id AND NEW.kind = 'capture'
+                  AND debit.award_id = (SELECT award_id FROM ledger_account WHERE id = hold.wallet_id) THEN
+                beyond := beyond + NEW.amounts[line];
+            ELSIF NEW.debit_ids[line] = hold.payee_id AND NEW.kind IN ('refund', 'reverse')
+                  AND (NEW.credit_ids[line] = part.wallet_id
+                       OR ledger_takes_refunds(hold, NEW.credit_ids[line], NEW.effective_at)) THEN
                 refund := refund + NEW.amounts[line];
             ELSE
                 RAISE EXCEPTION 'a % moves credits between other accounts of its hold', NEW.kind USING ERRCODE = 'LG001';
@@ -225,10 +281,11 @@ BEGIN
         END IF;
     END LOOP;
 
-    IF taken + given_back + refund > 0 THEN
+    IF taken + given_back + beyond + refund > 0 THEN
         UPDATE ledger_hold SET
             captured = captured + taken,
             released = released + given_back,
+            owed = owed + beyond,
             refunded = refunded + refund
         WHERE id = NEW.hold_id;
     END IF;

@@ -78,6 +78,8 @@ BEGIN
             SELECT id FROM ledger_entry WHERE id > since AND id <= horizon
             UNION ALL
             SELECT id FROM ledger_account_event WHERE id > since AND id <= horizon
+            UNION ALL
+            SELECT id FROM ledger_window WHERE id > since AND id <= horizon
         ) number
         ORDER BY id LIMIT numbers_max
     ) block;
