@@ -15,7 +15,7 @@ from psycopg.types.range import Range
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import Actor
-from earthcode.catalogue.models import Component, Offering, Plan, Platform, Rate
+from earthcode.catalogue.models import Audience, Component, Offering, Plan, Platform, Rate
 from earthcode.catalogue.records import (
     BrokenRecords,
     ComponentRecord,
@@ -183,13 +183,19 @@ class _Import:
             self._components[plan.pk].get((record.metric, record.label)), Component, key, record.values
         )
         details = [f"{name}: added"] if fields is None else [f"{name}: {each}" for each in fields]
-        rates = self._rates[row.pk]
-        if record.rate is not None:
-            details += self._rate(record.rate, row, rates, name, where=f"{where}, component “{record.metric}”, rate")
-        elif rates and rates[-1].valid.upper is None:
-            # Nobody states the price any more: it is unknown from today on.
-            first = rates[-1].valid.lower
-            details.append(self._close(rates[-1], max(self._at.date(), first + timedelta(days=1)), name))
+        rates: dict[str, list[Rate]] = defaultdict(list)
+        for rate in self._rates[row.pk]:
+            rates[rate.audience].append(rate)
+        stated = {each.audience: each for each in (record.rate, *record.discounts) if each is not None}
+        for audience, each in stated.items():
+            words = f"{name}, {Audience(audience).label}" if audience else name
+            place = f"{where}, component “{record.metric}”, {f'discount for “{audience}”' if audience else 'rate'}"
+            details += self._rate(each, row, rates[audience], words, where=place)
+        for audience in sorted(rates.keys() - stated.keys()):
+            last = rates[audience][-1]
+            if last.valid.upper is None or last.valid.upper > self._at.date():
+                # Nobody states the price any more: it is unknown from today on.
+                details.append(self._close(last, max(self._at.date(), last.valid.lower + timedelta(days=1)), name))
         return details
 
     def _rate(self, record: RateRecord, component: Component, rates: list[Rate], name: str, *, where: str) -> list[str]:
@@ -201,6 +207,9 @@ class _Import:
                     f"{where}, field “credits”: another rate is recorded from {record.valid_from} on; "
                     "a rate is never edited, so the new one needs a later “from”"
                 )
+                return []
+            if record.valid_until is not None and from_same_day.valid.upper is None:
+                return [self._close(from_same_day, record.valid_until, name)]
             return []
         if rates:
             last = rates[-1]
@@ -216,11 +225,8 @@ class _Import:
                 details.append(self._close(last, record.valid_from, name))
         Rate.objects.create(
             component=component,
-            valid=Range(record.valid_from, None),
-            micro_per_unit=record.micro_per_unit,
-            evidence=record.evidence,
-            source=record.source,
-            source_date=record.source_date,
+            valid=Range(record.valid_from, record.valid_until),
+            **{field: getattr(record, field) for field in _OF_A_RATE},
         )
         self._report.rates_added += 1
         return [*details, f"{name}: rate from {record.valid_from}"]
@@ -242,13 +248,12 @@ class _Import:
         )
 
 
+#: What a rate says besides its period; the same in a record and in the database.
+_OF_A_RATE = ("audience", "reason", "micro_per_unit", "micro_low", "evidence", "source", "source_date")
+
+
 def _says_the_same(rate: Rate, record: RateRecord) -> bool:
-    return (rate.micro_per_unit, rate.evidence, rate.source, rate.source_date) == (
-        record.micro_per_unit,
-        record.evidence,
-        record.source,
-        record.source_date,
-    )
+    return all(getattr(rate, field) == getattr(record, field) for field in _OF_A_RATE)
 
 
 Row = TypeVar("Row", bound=models.Model)

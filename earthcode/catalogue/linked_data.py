@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
 from django.utils.safestring import SafeString, mark_safe
@@ -92,13 +93,20 @@ def _is_published(component: PricedComponent) -> bool:
 
 def _price(component: PricedComponent) -> Json:
     assert component.micro_per_unit is not None
-    price = f"{component.micro_per_unit / MICRO:f}"
+    most = _number_text(component.micro_per_unit)
+    low = component.micro_low
+    price = {"price": most} if low is None else {"minPrice": _number_text(low), "maxPrice": most}
     return {
         "@type": "UnitPriceSpecification",
-        "price": price.rstrip("0").rstrip(".") if "." in price else price,
+        **price,
         "priceCurrency": CURRENCY,
         "unitText": component.label or str(Metric(component.metric).label),
     }
+
+
+def _number_text(micro: Decimal) -> str:
+    text = f"{micro / MICRO:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _present(document: Json) -> Json:

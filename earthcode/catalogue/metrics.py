@@ -62,6 +62,19 @@ class Evidence(models.TextChoices):
     DEMONSTRATION = "demonstration", _("Demonstration only")
 
 
+class Audience(models.TextChoices):
+    """Who a rate is for. The list price is everybody's; any other is a discount from it."""
+
+    LIST = "", _("List price")
+    ANYBODY = "anybody", _("Anybody")
+    FIRST_TIME = "first_time", _("First-time users of the platform")
+    ESA_PROJECT = "esa_project", _("ESA-funded projects")
+
+
+#: What people can say of themselves, in this order.
+DECLARABLE = (Audience.FIRST_TIME, Audience.ESA_PROJECT)
+
+
 def weakest(evidence: list[str]) -> str:
     """A sum is known no better than the worst of its parts."""
     ranking = Evidence.values

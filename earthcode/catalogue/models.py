@@ -13,6 +13,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from earthcode.catalogue.metrics import Audience as Audience
 from earthcode.catalogue.metrics import Evidence as Evidence
 from earthcode.catalogue.metrics import Metric as Metric
 from earthcode.catalogue.pricing import Quote
@@ -230,11 +231,17 @@ class Component(models.Model):
     step = models.DecimalField(
         max_digits=20, decimal_places=6, default=0, help_text="Size of the blocks it is sold in; 0: any amount"
     )
+    block_months = models.PositiveSmallIntegerField(
+        default=0, help_text="Months within which a block must be used; 0: no limit is stated"
+    )
     free_months = models.PositiveSmallIntegerField(default=0, help_text="Months at the start that cost nothing")
     conversion = models.JSONField(
         default=dict,
         blank=True,
-        help_text="Metric → how many of this unit one of it takes, for units of a platform's own",
+        help_text="Metric → how many of this unit one of it takes at most, for units of a platform's own",
+    )
+    conversion_low = models.JSONField(
+        default=dict, blank=True, help_text="The same, at least; empty where the conversion is known exactly"
     )
     conversion_source = models.TextField(blank=True)
     in_use = models.BooleanField(
@@ -253,6 +260,9 @@ class Component(models.Model):
             models.CheckConstraint(
                 condition=Q(conversion={}) | ~Q(conversion_source=""), name="catalogue_conversion_has_source"
             ),
+            models.CheckConstraint(
+                condition=Q(block_months=0) | Q(step__gt=0), name="catalogue_what_expires_is_sold_in_blocks"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -260,14 +270,27 @@ class Component(models.Model):
 
 
 class Rate(models.Model):
-    """Credits per unit of a component, from one day to another.
+    """Credits per unit of a component, from one day to another: the list price or, for an ``audience``, a discount from it.
 
+    Where a range was stated, ``micro_per_unit`` is its upper end, so that whatever reads it alone never tells too little.
     Rows are added and closed, never edited and never removed: ``sql/rates.sql`` refuses anything else.
     """
 
     component = models.ForeignKey(Component, on_delete=models.PROTECT, related_name="rates")
     valid = DateRangeField(help_text="From the first day to the day after the last")
-    micro_per_unit = models.DecimalField(max_digits=24, decimal_places=6, help_text="Micro-credits per unit")
+    audience = models.CharField(
+        max_length=20,
+        choices=Audience.choices,
+        blank=True,
+        default=Audience.LIST,
+        db_default=Audience.LIST,
+        help_text="Empty: the list price",
+    )
+    reason = models.TextField(blank=True, default="", db_default="", help_text="Why it is a discount")
+    micro_per_unit = models.DecimalField(max_digits=24, decimal_places=6, help_text="Micro-credits per unit, at most")
+    micro_low = models.DecimalField(
+        max_digits=24, decimal_places=6, null=True, blank=True, help_text="At least, where a range was stated"
+    )
     evidence = models.CharField(max_length=20, choices=Evidence.choices)
     source = models.TextField(blank=True)
     source_date = models.CharField(max_length=20, blank=True)
@@ -277,13 +300,28 @@ class Rate(models.Model):
         constraints = [
             ExclusionConstraint(
                 name="catalogue_rates_never_overlap",
-                expressions=[("component", RangeOperators.EQUAL), ("valid", RangeOperators.OVERLAPS)],
+                expressions=[
+                    ("component", RangeOperators.EQUAL),
+                    ("audience", RangeOperators.EQUAL),
+                    ("valid", RangeOperators.OVERLAPS),
+                ],
             ),
             # An empty range overlaps nothing and would slip through the exclusion constraint.
             models.CheckConstraint(condition=Q(valid__isempty=False), name="catalogue_rate_period_not_empty"),
             models.CheckConstraint(condition=Q(micro_per_unit__gte=0), name="catalogue_rate_not_negative"),
             models.CheckConstraint(
+                condition=Q(micro_low__isnull=True)
+                | Q(micro_low__isnull=False, micro_low__gte=0, micro_low__lt=F("micro_per_unit")),
+                name="catalogue_rate_range_is_one",
+            ),
+            models.CheckConstraint(
                 condition=Q(evidence=Evidence.DEMONSTRATION) | ~Q(source=""), name="catalogue_rate_has_source"
+            ),
+            models.CheckConstraint(condition=Q(audience__in=Audience.values), name="catalogue_rate_audience_is_known"),
+            # A discount says why it is one; the list price has nothing to explain.
+            models.CheckConstraint(
+                condition=Q(audience="", reason="") | (~Q(audience="") & ~Q(reason="")),
+                name="catalogue_discount_has_reason",
             ),
         ]
 

@@ -1,7 +1,12 @@
 """What a workload costs under a plan's rates: pure, exact until the one rounding of each line.
 
+Where a figure is stated as a range, the price is what it comes to at most: every amount, total and order uses the upper end,
+and the lower end is kept beside it. A discount is a rate of its own, for those who say that they are meant; the list price
+is kept beside it as well.
+
 A price is never guessed. A figure that nobody stated, a quantity that the workload does not say, or an amount that the plan
-does not give leads to :class:`CannotPrice` with the reasons, and a quote is zero only where a stated free tier covers it.
+does not give leads to :class:`CannotPrice` with the reasons, and a quote is zero only where a stated free tier or discount
+covers it.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from earthcode.catalogue.metrics import Evidence, Metric, weakest
+from earthcode.catalogue.metrics import DECLARABLE, Audience, Evidence, Metric, weakest
 from earthcode.lib.errors import InvalidInput
 from earthcode.lib.money import GROUP_SEPARATOR, from_decimal
 
@@ -84,7 +89,8 @@ class Workload:
 
     ``vcpu``, ``memory_gb`` and ``gpu`` are the machine, ``hours`` how long it runs in each month, ``storage_gb`` what lies
     there for all ``months``. Processing units, openEO credits and data leaving the site count in each month, tiles as well;
-    area, products and hectares count once.
+    area, products and hectares count once. ``audiences`` are the groups that those who run it say they belong to: some
+    discounts are for them alone.
     """
 
     vcpu: int = 8
@@ -100,6 +106,7 @@ class Workload:
     processing_units: Decimal | None = None
     openeo_credits: Decimal | None = None
     egress_gb: Decimal | None = None
+    audiences: tuple[str, ...] = ()
 
     @classmethod
     def from_params(cls, params: Mapping[str, str]) -> Workload:
@@ -118,7 +125,7 @@ class Workload:
             gpu = ""
         if gpu not in GPUS:
             raise InvalidInput(_("Choose one of the GPUs in the list."), field="gpu")
-        return cls(gpu=gpu, **values)
+        return cls(gpu=gpu, audiences=_audiences(str(params.get("who", "") or "")), **values)
 
     def as_params(self) -> dict[str, str]:
         """For an address; ``from_params`` gives the same workload back."""
@@ -129,6 +136,8 @@ class Workload:
                 params[name] = _plain(Decimal(value))
         if self.gpu:
             params["gpu"] = self.gpu
+        if self.audiences:
+            params["who"] = ",".join(self.audiences)
         return params
 
     def as_json(self) -> dict[str, str]:
@@ -196,10 +205,19 @@ class Workload:
         )
         parts += [f"{number_text(value)} {unit}" for value, unit in extra if value is not None]
         parts.append(ngettext("%(count)d month", "%(count)d months", self.months) % {"count": self.months})
+        parts += [_("for %(audience)s") % {"audience": Audience(each).label} for each in self.audiences]
         return ", ".join(parts)
 
 
 _INTEGERS = frozenset(field.name for field in fields(Workload) if field.type == "int")
+
+
+def _audiences(text: str) -> tuple[str, ...]:
+    """The groups of an address, each once and in one order, so that the same workload is always written the same."""
+    given = {each.strip() for each in text.split(",") if each.strip()}
+    if not given <= set(DECLARABLE):
+        raise InvalidInput(_("Choose one of the groups in the list."), field="who")
+    return tuple(str(each.value) for each in DECLARABLE if each in given)
 
 
 def _number(name: str, text: str) -> Decimal:
@@ -222,13 +240,49 @@ def _number(name: str, text: str) -> Decimal:
 
 
 @dataclass(frozen=True)
+class Needed:
+    """How much a workload needs of something: at most, and at least where a conversion is not known better."""
+
+    amount: Decimal
+    low: Decimal
+    is_converted: bool = False
+
+
+def _converted(conversion: Sequence[tuple[str, Decimal]], workload: Workload) -> Decimal | None:
+    """How many of a platform's own units the workload takes; None where it, or the platform, does not say."""
+    if not conversion:
+        return None
+    total = Decimal(0)
+    for metric, units in conversion:
+        amount = workload.in_a_month(metric)
+        if amount is None:
+            return None
+        total += amount * units
+    return total
+
+
+@dataclass(frozen=True)
+class Discount:
+    """A lower price for some people, or for anybody, with the reason that was stated."""
+
+    rate_id: int | None
+    audience: str
+    reason: str
+    micro_per_unit: Decimal
+    evidence: str
+    micro_low: Decimal | None = None
+
+
+@dataclass(frozen=True)
 class PricedComponent:
     """One thing a plan meters, with the rate of the day.
 
     ``included`` is free and ``limit`` the most that the plan gives, both in each month (or once, for what counts once).
-    ``micro_per_unit`` is None where nobody stated the price. ``step`` is the size of the blocks it is sold in,
+    ``micro_per_unit`` is None where nobody stated the price; where a range was stated it is the upper end, and ``micro_low``
+    the lower. ``step`` is the size of the blocks it is sold in,
     ``free_months`` how many months at the start cost nothing. ``conversion`` says how many of this unit one of another
-    metric takes, for platforms that count in units of their own.
+    metric takes, for platforms that count in units of their own, at most; ``conversion_low`` how many at least, where it is
+    not known better. What is bought in blocks must be used within ``block_months``, where that is not 0.
     """
 
     component_id: int
@@ -242,6 +296,10 @@ class PricedComponent:
     step: Decimal = Decimal(0)
     free_months: int = 0
     conversion: tuple[tuple[str, Decimal], ...] = ()
+    conversion_low: tuple[tuple[str, Decimal], ...] = ()
+    micro_low: Decimal | None = None
+    block_months: int = 0
+    discounts: tuple[Discount, ...] = ()
 
     @property
     def name(self) -> str:
@@ -251,22 +309,45 @@ class PricedComponent:
     def units(self) -> str:
         return Metric(self.metric).plural
 
-    def needed(self, workload: Workload) -> tuple[Decimal, bool] | None:
-        """What the workload needs of it in each month (or once), and whether that was converted; None: it does not say."""
+    def needed(self, workload: Workload) -> Needed | None:
+        """What the workload needs of it in each month (or once); None: it does not say."""
         if self.metric == Metric.GPU_HOUR and not self.serves_gpu(workload.gpu):
-            return Decimal(0), False
+            return Needed(Decimal(0), Decimal(0))
         amount = workload.in_a_month(self.metric)
         if amount is not None:
-            return amount, False
-        if not self.conversion:
+            return Needed(amount, amount)
+        most = _converted(self.conversion, workload)
+        if most is None:
             return None
-        total = Decimal(0)
-        for metric, units in self.conversion:
-            other = workload.in_a_month(metric)
-            if other is None:
-                return None
-            total += other * units
-        return total, True
+        low = _converted(self.conversion_low, workload)
+        return Needed(most, most if low is None else min(low, most), is_converted=True)
+
+    def discount_for(self, audiences: Sequence[str]) -> Discount | None:
+        """The lowest price that those who say this of themselves may have, where it is below the list price."""
+        if self.micro_per_unit is None or not self.discounts:
+            return None
+        open_to_them = [each for each in self.discounts if each.audience in (Audience.ANYBODY, *audiences)]
+        best = min(open_to_them, key=lambda each: each.micro_per_unit, default=None)
+        return best if best is not None and best.micro_per_unit < self.micro_per_unit else None
+
+    def charged(self, needed: Decimal, months: int) -> Decimal:
+        """What is charged where this much is needed in each of so many months (or once): beyond what is included, in blocks.
+
+        A block that must be used within some months is bought anew after them, and when it is used up.
+        """
+        beyond = max(Decimal(0), needed - self.included)
+        if self.metric in _ONCE:
+            return self._in_blocks(beyond)
+        months = max(0, months - self.free_months)
+        if not self.block_months or not self.step:
+            return self._in_blocks(beyond * months)
+        whole, rest = divmod(months, self.block_months)
+        return whole * self._in_blocks(beyond * self.block_months) + self._in_blocks(beyond * rest)
+
+    def _in_blocks(self, quantity: Decimal) -> Decimal:
+        if not self.step:
+            return quantity
+        return (quantity / self.step).to_integral_value(ROUND_CEILING) * self.step
 
     def serves_gpu(self, gpu: str) -> bool:
         """Whether this component pays for the kind of GPU the workload names."""
@@ -280,7 +361,11 @@ class PricedComponent:
 
 @dataclass(frozen=True)
 class QuoteLine:
-    """One component's share of the price. ``quantity`` is what is charged; ``detail`` says how it came about."""
+    """One component's share of the price. ``quantity`` is what is charged; ``detail`` says how it came about.
+
+    ``amount`` is what it comes to at most, and ``low`` at least; None: it is exact. ``discount`` is the reason for a lower
+    price than ``list_amount``, and ``audience`` who may have it.
+    """
 
     rate_id: int | None
     label: str
@@ -290,11 +375,22 @@ class QuoteLine:
     amount: int
     evidence: str = Evidence.SOURCED
     detail: str = ""
+    low: int | None = None
+    list_amount: int | None = None
+    discount: str = ""
+    audience: str = ""
+
+    @property
+    def audience_label(self) -> str:
+        """Who may have the discount, for people."""
+        return str(Audience(self.audience).label) if self.audience else ""
 
 
 @dataclass(frozen=True)
 class Quote:
     """The price of a workload under a plan, in micro-credits. ``total`` is the sum of the lines, or it cannot be made.
+
+    Where figures are stated as ranges, ``total`` is what it comes to at most: what people compare, ask for and are granted.
 
     ``not_covered`` names the parts of the workload that the plan has no price for, so that an incomplete price is never
     mistaken for a low one.
@@ -309,6 +405,32 @@ class Quote:
     def __post_init__(self) -> None:
         if self.total != sum(line.amount for line in self.lines):
             raise ValueError("the total of a quote is the sum of its lines")
+        if any(line.low is not None and line.low > line.amount for line in self.lines):
+            raise ValueError("what a line comes to at least is no more than what it comes to at most")
+
+    @property
+    def total_low(self) -> int:
+        """What it comes to at least; the same as ``total`` where every figure is exact."""
+        return sum(line.amount if line.low is None else line.low for line in self.lines)
+
+    @property
+    def is_range(self) -> bool:
+        return self.total_low < self.total
+
+    @property
+    def list_total(self) -> int:
+        """What it would come to without any discount."""
+        return sum(line.amount if line.list_amount is None else line.list_amount for line in self.lines)
+
+    @property
+    def saved(self) -> int:
+        """What the discounts take off the list price."""
+        return self.list_total - self.total
+
+    @property
+    def discounts(self) -> list[QuoteLine]:
+        """The lines with a discount."""
+        return [line for line in self.lines if line.discount]
 
     @property
     def per_month(self) -> int:
@@ -331,6 +453,10 @@ class Quote:
                     "amount": line.amount,
                     "evidence": str(line.evidence),
                     "detail": line.detail,
+                    # Only where there is something to say, so that quotes stored before these words read the same.
+                    **({} if line.low is None else {"low": line.low}),
+                    **({} if line.list_amount is None else {"list_amount": line.list_amount}),
+                    **({"discount": line.discount, "audience": line.audience} if line.discount else {}),
                 }
                 for line in self.lines
             ],
@@ -413,28 +539,42 @@ def _line(component: PricedComponent, workload: Workload) -> QuoteLine | str | N
         return _("Counted in %(units)s, which a workload does not say.") % {"units": component.units}
     if found is None:
         return _("Counted in %(units)s: say how many you need.") % {"units": component.units}
-    needed, converted = found
-    if component.limit is not None and needed > component.limit:
-        words = {"limit": number_text(component.limit), "units": component.units, "needed": number_text(needed)}
+    if component.limit is not None and found.amount > component.limit:
+        words = {
+            "limit": number_text(component.limit),
+            "units": component.units,
+            "needed": number_text(found.amount),
+        }
         if component.metric in _ONCE:
             return _("Gives at most %(limit)s %(units)s; your workload needs %(needed)s.") % words
         return _("Gives at most %(limit)s %(units)s a month; your workload needs about %(needed)s.") % words
-    if needed == 0:
+    if found.amount == 0:
         return None
-    months = 1 if component.metric in _ONCE else max(0, workload.months - component.free_months)
-    quantity = max(Decimal(0), needed - component.included) * months
-    if component.step:
-        quantity = (quantity / component.step).to_integral_value(ROUND_CEILING) * component.step
-    evidence = weakest([component.evidence, Evidence.DERIVED]) if converted else component.evidence
+    return _priced_line(component, workload, found)
+
+
+def _priced_line(component: PricedComponent, workload: Workload, needed: Needed) -> QuoteLine:
+    assert component.micro_per_unit is not None
+    discount = component.discount_for(workload.audiences)
+    price = discount or component
+    assert price.micro_per_unit is not None
+    quantity = component.charged(needed.amount, workload.months)
+    quantity_low = component.charged(needed.low, workload.months)
+    amount = from_decimal(quantity * price.micro_per_unit)
+    low = from_decimal(quantity_low * (price.micro_per_unit if price.micro_low is None else price.micro_low))
     return QuoteLine(
-        rate_id=component.rate_id,
+        rate_id=price.rate_id,
         label=component.name,
         metric=component.metric,
         quantity=quantity,
-        micro_per_unit=component.micro_per_unit,
-        amount=from_decimal(quantity * component.micro_per_unit),
-        evidence=evidence,
-        detail=_detail(component, workload, needed, converted=converted),
+        micro_per_unit=price.micro_per_unit,
+        amount=amount,
+        evidence=weakest([price.evidence, Evidence.DERIVED]) if needed.is_converted else price.evidence,
+        detail=_detail(component, workload, needed),
+        low=low if low < amount else None,
+        list_amount=from_decimal(quantity * component.micro_per_unit) if discount else None,
+        discount=discount.reason if discount else "",
+        audience=discount.audience if discount else "",
     )
 
 
@@ -457,10 +597,14 @@ def _not_covered(components: Sequence[PricedComponent], workload: Workload) -> t
     return ()
 
 
-def _detail(component: PricedComponent, workload: Workload, needed: Decimal, *, converted: bool) -> str:
+def _detail(component: PricedComponent, workload: Workload, needed: Needed) -> str:
     """How the charged quantity came about, for people."""
     parts = []
-    amount = f"{_('about')} {number_text(needed)}" if converted else number_text(needed)
+    amount = number_text(needed.amount)
+    if needed.low < needed.amount:
+        amount = _("%(low)s to %(most)s") % {"low": number_text(needed.low), "most": amount}
+    elif needed.is_converted:
+        amount = f"{_('about')} {amount}"
     if component.metric == Metric.ONE_TIME:
         parts.append(_("once"))
     elif component.metric in _ONCE:
@@ -486,6 +630,15 @@ def _detail(component: PricedComponent, workload: Workload, needed: Decimal, *, 
         )
     if component.step:
         parts.append(_("sold in blocks of %(step)s") % {"step": number_text(component.step)})
+    if component.step and component.block_months and component.metric not in _ONCE:
+        parts.append(
+            ngettext(
+                "each to be used within %(count)d month",
+                "each to be used within %(count)d months",
+                component.block_months,
+            )
+            % {"count": component.block_months}
+        )
     return ", ".join(parts)
 
 

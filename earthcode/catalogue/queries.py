@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from itertools import groupby
+from typing import Any, Final
 
 from django.db.models import FilteredRelation, Q, QuerySet
 
-from earthcode.catalogue.metrics import Evidence
+from earthcode.catalogue.metrics import Audience, Evidence
 from earthcode.catalogue.models import Component, Plan
-from earthcode.catalogue.pricing import CannotPrice, PricedComponent, Quote, Workload, quote
+from earthcode.catalogue.pricing import CannotPrice, Discount, PricedComponent, Quote, Workload, quote
 
 
 def quote_plan(plan: Plan, workload: Workload, on: date) -> Quote | CannotPrice:
@@ -30,7 +32,7 @@ def components_on(plans: Iterable[int] | QuerySet[Plan], on: date) -> dict[int, 
     rows = (
         Component.objects.filter(plan__in=plans if isinstance(plans, QuerySet) else list(plans), in_use=True)
         .annotate(rate=FilteredRelation("rates", condition=Q(rates__valid__contains=on)))
-        .order_by("plan_id", "pk")
+        .order_by("plan_id", "pk", "rate__audience")
         .values_list(
             "plan_id",
             "pk",
@@ -40,27 +42,55 @@ def components_on(plans: Iterable[int] | QuerySet[Plan], on: date) -> dict[int, 
             "limit",
             "step",
             "free_months",
+            "block_months",
             "conversion",
+            "conversion_low",
             "rate__pk",
+            "rate__audience",
+            "rate__reason",
             "rate__micro_per_unit",
+            "rate__micro_low",
             "rate__evidence",
         )
     )
     found: dict[int, list[PricedComponent]] = {}
-    for plan, pk, metric, label, included, limit, step, free_months, conversion, rate, micro, evidence in rows:
-        found.setdefault(plan, []).append(
-            PricedComponent(
-                component_id=pk,
-                rate_id=rate,
-                metric=metric,
-                label=label,
-                included=included,
-                micro_per_unit=micro,
-                evidence=evidence or Evidence.SOURCED,
-                limit=limit,
-                step=step,
-                free_months=free_months,
-                conversion=tuple((name, Decimal(units)) for name, units in sorted(conversion.items())),
-            )
-        )
+    # A component has a row for its list price and one for each discount, next to one another.
+    for (plan, pk), of_component in groupby(rows, key=lambda row: (row[0], row[1])):
+        of_it = list(of_component)
+        rates = [row[_RATE:] for row in of_it if row[_RATE] is not None]
+        found.setdefault(plan, []).append(_component(pk, of_it[0][2:_RATE], rates))
     return {plan: tuple(components) for plan, components in found.items()}
+
+
+#: Where the columns of the rate begin in the rows of ``components_on``.
+_RATE: Final = 11
+
+
+def _component(pk: int, terms: Sequence[Any], rates: Iterable[Sequence[Any]]) -> PricedComponent:
+    metric, label, included, limit, step, free_months, block_months, conversion, conversion_low = terms
+    offers = {
+        audience: Discount(rate_id, audience, reason, micro, evidence, low)
+        for rate_id, audience, reason, micro, low, evidence in rates
+    }
+    listed = offers.pop(Audience.LIST, None)
+    return PricedComponent(
+        component_id=pk,
+        rate_id=listed.rate_id if listed else None,
+        metric=metric,
+        label=label,
+        included=included,
+        micro_per_unit=listed.micro_per_unit if listed else None,
+        evidence=listed.evidence if listed else Evidence.SOURCED,
+        limit=limit,
+        step=step,
+        free_months=free_months,
+        conversion=_exact(conversion),
+        conversion_low=_exact(conversion_low),
+        micro_low=listed.micro_low if listed else None,
+        block_months=block_months,
+        discounts=tuple(offers.values()),
+    )
+
+
+def _exact(conversion: Mapping[str, str]) -> tuple[tuple[str, Decimal], ...]:
+    return tuple((name, Decimal(units)) for name, units in sorted(conversion.items()))

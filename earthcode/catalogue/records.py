@@ -19,7 +19,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db.models import Choices
 
-from earthcode.catalogue.metrics import Evidence, Metric
+from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import PlanKind, Tier
 from earthcode.catalogue.vocabulary import all_normalised
 from earthcode.lib.errors import Refused
@@ -59,11 +59,17 @@ class PlatformRecord:
 
 @dataclass(frozen=True)
 class RateRecord:
+    """The list price or, for an ``audience``, a discount. ``micro_low`` is the lower end of a range, where one is stated."""
+
     micro_per_unit: Decimal
     valid_from: date
     evidence: str
     source: str
     source_date: str
+    micro_low: Decimal | None = None
+    audience: str = ""
+    reason: str = ""
+    valid_until: date | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +78,7 @@ class ComponentRecord:
     label: str
     values: dict[str, Any]
     rate: RateRecord | None
+    discounts: tuple[RateRecord, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -422,43 +429,99 @@ def _component(data: Mapping[str, Any], plan: _Reader) -> ComponentRecord:
     reader.name = f"{plan.name}, component “{data.get('metric', '')}”"
     metric = reader.choice("metric", Metric)
     label = reader.text("label", 120)
-    conversion = reader.object("conversion")
-    for name, units in conversion.items():
-        try:
-            usable = name in Metric.values and Decimal(str(units)) > 0
-        except InvalidOperation:
-            usable = False
-        if not usable:
-            reader.wrong("conversion", f"cannot use “{name}”: {units}")
+    conversion, conversion_low = _conversion(reader)
     values = {
         "included": reader.number("included", Decimal(0)),
         "limit": reader.number("limit", None),
         "step": reader.number("step", Decimal(0)),
+        "block_months": reader.whole("block_months") or 0,
         "free_months": reader.whole("free_months") or 0,
-        "conversion": {name: str(units) for name, units in conversion.items()},
+        "conversion": conversion,
+        "conversion_low": conversion_low,
         "conversion_source": reader.text("conversion_source"),
         "in_use": True,
     }
     if conversion and not values["conversion_source"]:
         reader.wrong("conversion", "has no “conversion_source”")
+    if values["block_months"] and not values["step"]:
+        reader.wrong("block_months", "needs a “step”: only what is sold in blocks expires")
     found = reader.object("rate")
+    discounts = reader.each("discounts")
     reader.finish()
-    return ComponentRecord(metric, label, values, _rate(found, reader) if found else None)
+    rate = _rate(found, reader, "rate") if found else None
+    return ComponentRecord(metric, label, values, rate, _discounts(discounts, rate, reader))
 
 
-def _rate(data: Mapping[str, Any], component: _Reader) -> RateRecord:
+def _conversion(reader: _Reader) -> tuple[dict[str, str], dict[str, str]]:
+    """Units for one of each metric, at most and at least: a number, or the two ends of a range."""
+    most: dict[str, str] = {}
+    low: dict[str, str] = {}
+    for name, units in reader.object("conversion").items():
+        ends = units if isinstance(units, list) and len(units) == 2 else [units, units]
+        try:
+            first, last = (Decimal(str(end)) for end in ends)
+            usable = name in Metric.values and 0 < first <= last
+        except InvalidOperation:
+            usable = False
+        if usable:
+            low[name], most[name] = str(ends[0]), str(ends[1])
+        else:
+            reader.wrong("conversion", f"cannot use “{name}”: {units}")
+    return most, low if low != most else {}
+
+
+def _discounts(data: list[Any], listed: RateRecord | None, component: _Reader) -> tuple[RateRecord, ...]:
+    discounts = []
+    for each in data:
+        if not isinstance(each, dict):
+            component.wrong("discounts", "is not a list of objects")
+            continue
+        discount = _rate(each, component, f"discount for “{each.get('audience', '')}”", is_discount=True)
+        if listed is None or discount.micro_per_unit >= listed.micro_per_unit:
+            component.wrong("discounts", "has one that is not below a list price")
+        discounts.append(discount)
+    audiences = [discount.audience for discount in discounts]
+    if len(set(audiences)) < len(audiences):
+        component.wrong("discounts", "has two for the same audience")
+    return tuple(discounts)
+
+
+def _rate(data: Mapping[str, Any], component: _Reader, name: str, *, is_discount: bool = False) -> RateRecord:
     reader = _Reader("rate", {**data, "slug": "rate"}, component.problems)
-    reader.name = f"{component.name}, rate"
+    reader.name = f"{component.name}, {name}"
     if not reader.has("credits"):
         reader.wrong("credits", "is missing; a price nobody stated is left out with its whole rate")
+    low, most = _credits(data, reader)
     record = RateRecord(
-        micro_per_unit=(reader.number("credits", Decimal(0)) or Decimal(0)) * 1_000_000,
+        micro_per_unit=most * 1_000_000,
+        micro_low=low * 1_000_000 if low < most else None,
         valid_from=reader.day("from"),
         evidence=reader.choice("evidence", Evidence),
         source=reader.text("source"),
         source_date=reader.text("source_date", 20),
+        audience=reader.choice("audience", Audience) if is_discount else "",
+        reason=reader.text("reason", 500, required=True) if is_discount else "",
+        valid_until=reader.day("until") if is_discount and reader.has("until") else None,
     )
     if record.evidence != Evidence.DEMONSTRATION and not record.source:
         reader.wrong("source", "is missing")
+    if record.valid_until is not None and record.valid_until <= record.valid_from:
+        reader.wrong("until", "is not after “from”")
     reader.finish()
     return record
+
+
+def _credits(data: Mapping[str, Any], reader: _Reader) -> tuple[Decimal, Decimal]:
+    """The price, or the two ends of a stated range."""
+    given = data.get("credits")
+    if not isinstance(given, list):
+        exact = reader.number("credits", Decimal(0)) or Decimal(0)
+        return exact, exact
+    reader.source("credits")
+    ends = _Reader("rate", {"slug": "rate", **dict(zip(("low", "high"), given, strict=False))}, reader.problems)
+    ends.name = f"{reader.name}, credits"
+    low, high = ends.number("low", None), ends.number("high", None)
+    if len(given) != 2 or low is None or high is None or low >= high:
+        reader.wrong("credits", "is no range of a lower and a higher number")
+        return Decimal(0), Decimal(0)
+    return low, high

@@ -81,6 +81,8 @@ class PriceKind(models.TextChoices):
     QUOTED = "quoted", _("Priced")
     #: A stated free tier covers the workload.
     FREE = "free", _("Free tier")
+    #: A stated free tier covers a part of the workload, and has no price for the rest.
+    FREE_PART = "free_part", _("Free tier")
     #: A free tier is stated, but not whether this workload fits into it.
     FREE_TIER = "free_tier", _("Free tier")
     UNIT = "unit", _("Unit price")
@@ -121,14 +123,18 @@ class OfferingPrice:
 
     @property
     def total(self) -> int | None:
-        return None if self.quote is None else self.quote.total
+        """What the workload costs at most; None where that is not known, also where only a part of it is free."""
+        return None if self.quote is None or self.kind == PriceKind.FREE_PART else self.quote.total
 
     @property
     def sort_key(self) -> tuple[int, int]:
-        """Known totals first, the lowest at the top; then what is free within limits, unit prices, and the unknown."""
-        if self.quote is not None:
-            return (0, self.quote.total)
-        order = (PriceKind.FREE_TIER, PriceKind.UNIT, PriceKind.UNKNOWN)
+        """Known totals first, the lowest at the top; then what is free in part or within limits, unit prices, the unknown.
+
+        Where a figure is a range, its upper end counts: an uncertain price is not put before a certain one it may exceed.
+        """
+        if self.total is not None:
+            return (0, self.total)
+        order = (PriceKind.FREE_PART, PriceKind.FREE_TIER, PriceKind.UNIT, PriceKind.UNKNOWN)
         return (1 + order.index(self.kind), 0)
 
 
@@ -143,7 +149,9 @@ def price_of(plans: Sequence[PlanEntry], workload: Workload) -> OfferingPrice:
         plan, cheapest = quoted[0]
         if cheapest.is_free:
             plan_beyond, beyond = next((each for each in quoted if not each[1].is_free), (None, None))
-            return OfferingPrice(PriceKind.FREE, plan, cheapest, plan_beyond, beyond)
+            # What costs nothing and leaves out a part of the workload must not look cheaper than what covers all of it.
+            kind = PriceKind.FREE_PART if cheapest.not_covered else PriceKind.FREE
+            return OfferingPrice(kind, plan, cheapest, plan_beyond, beyond)
         return OfferingPrice(PriceKind.QUOTED, plan, cheapest)
     if free := next((plan for plan in general if plan.is_stated_free), None):
         return OfferingPrice(PriceKind.FREE_TIER, free)
@@ -159,7 +167,8 @@ def _quotes(plans: Sequence[PlanEntry], workload: Workload) -> list[tuple[PlanEn
         answer = quote(plan.components, workload, months_max=plan.months_max)
         if isinstance(answer, Quote):
             found.append((plan, answer))
-    return sorted(found, key=lambda each: each[1].total)
+    # Of two that cost nothing, the one that covers all of the workload.
+    return sorted(found, key=lambda each: (each[1].total, bool(each[1].is_free and each[1].not_covered)))
 
 
 def _unit_price(plans: Sequence[PlanEntry]) -> UnitPrice | None:
@@ -170,11 +179,14 @@ def _unit_price(plans: Sequence[PlanEntry]) -> UnitPrice | None:
             # A fraction of a micro-credit shows nowhere; the exact rate is on the offering's page.
             if component.micro_per_unit:
                 name = component.label or str(Metric(component.metric).label)
-                rates.setdefault((component.metric, name), []).append(round(component.micro_per_unit))
+                amounts = rates.setdefault((component.metric, name), [])
+                amounts.append(round(component.micro_per_unit))
+                if component.micro_low is not None:
+                    amounts.append(round(component.micro_low))
     if not rates:
         return None
-    (metric, label), amounts = max(rates.items(), key=lambda each: len(each[1]))
-    return UnitPrice(metric, label, min(amounts), max(amounts))
+    (metric, label), found = max(rates.items(), key=lambda each: len(each[1]))
+    return UnitPrice(metric, label, min(found), max(found))
 
 
 # --- filters ----------------------------------------------------------------------------------------------------------
@@ -238,7 +250,7 @@ def _price_values(price: OfferingPrice) -> tuple[str, ...]:
             return ("priced",)
         case PriceKind.FREE:
             return ("priced", "free")
-        case PriceKind.FREE_TIER:
+        case PriceKind.FREE_PART | PriceKind.FREE_TIER:
             return ("free",)
         case PriceKind.UNIT:
             return ("unit",)

@@ -21,7 +21,7 @@ from django.utils.translation import gettext_lazy
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import Actor
 from earthcode.catalogue.countries import country_name
-from earthcode.catalogue.metrics import Evidence, Metric
+from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import Component, Offering, OfferingVersion, Plan, PlanKind, Rate, Tier
 from earthcode.lib.money import MICRO
 
@@ -77,9 +77,17 @@ _PLAN_FIELDS: Final = (
     "source",
     "source_date",
 )
-_COMPONENT_FIELDS: Final = ("metric", "label", "free_months", "conversion", "conversion_source")
+_COMPONENT_FIELDS: Final = (
+    "metric",
+    "label",
+    "block_months",
+    "free_months",
+    "conversion",
+    "conversion_low",
+    "conversion_source",
+)
 _COMPONENT_NUMBERS: Final = ("included", "limit", "step")
-_RATE_FIELDS: Final = ("evidence", "source", "source_date")
+_RATE_FIELDS: Final = ("audience", "reason", "evidence", "source", "source_date")
 
 
 # --- making versions --------------------------------------------------------------------------------------------------
@@ -191,6 +199,7 @@ def _rate_content(rate: Rate) -> Content:
         "from": rate.valid.lower.isoformat() if rate.valid.lower else None,
         "until": rate.valid.upper.isoformat() if rate.valid.upper else None,
         "credits": _number_text(rate.micro_per_unit / MICRO),
+        "credits_low": None if rate.micro_low is None else _number_text(rate.micro_low / MICRO),
         **{name: getattr(rate, name) for name in _RATE_FIELDS},
     }
 
@@ -236,7 +245,13 @@ def difference(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Chan
 Path = tuple[str, ...]
 
 #: List of records → what tells one of them from another.
-_KEYS: Final[dict[str, tuple[str, ...]]] = {"plans": ("slug",), "components": ("metric", "label"), "rates": ("from",)}
+_KEYS: Final[dict[str, tuple[str, ...]]] = {
+    "plans": ("slug",),
+    "components": ("metric", "label"),
+    "rates": ("audience", "from"),
+}
+#: Where zero says that there is no such rule.
+_ZERO_IS_NOTHING: Final = frozenset({"block_months", "free_months"})
 _ORDER: Final = {name: place for place, name in enumerate([*_OFFERING_FIELDS[:-1], "platform", "provider", "plans"])}
 
 
@@ -257,7 +272,7 @@ def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     elif path and path[-1] in _KEYS and isinstance(value, list):
         for record in value:
             yield from _leaves(record, (*path, _key(path[-1], record)))
-    elif value is not None and value not in ("", [], ()):
+    elif value is not None and value not in ("", [], ()) and not (path[-1] in _ZERO_IS_NOTHING and value == 0):
         yield path, list(value) if isinstance(value, tuple) else value
 
 
@@ -275,10 +290,13 @@ def _names_in(content: Mapping[str, Any]) -> dict[Path, str]:
             path = (*plan_path, "components", _key("components", component))
             names[path] = component.get("label") or str(Metric(component["metric"]).label)
             for rate in component.get("rates", ()):
-                names[*path, "rates", _key("rates", rate)] = (
-                    _("Rate from %(day)s") % {"day": rate["from"]} if rate.get("from") else _("Rate")
-                )
+                names[*path, "rates", _key("rates", rate)] = _rate_name(rate)
     return names
+
+
+def _rate_name(rate: Mapping[str, Any]) -> str:
+    words = {"day": rate.get("from") or "", "audience": str(Audience(rate.get("audience", "")).label)}
+    return (_("Discount from %(day)s: %(audience)s") if rate.get("audience") else _("Rate from %(day)s")) % words
 
 
 _LABELS: Final[dict[str, str | Promise]] = {
@@ -334,6 +352,10 @@ _LABELS: Final[dict[str, str | Promise]] = {
     "from": gettext_lazy("First day"),
     "until": gettext_lazy("Until"),
     "credits": gettext_lazy("Credits"),
+    "credits_low": gettext_lazy("Credits at least"),
+    "reason": gettext_lazy("Reason of the discount"),
+    "block_months": gettext_lazy("Months to use a block"),
+    "conversion_low": gettext_lazy("Conversion at least"),
     "evidence": gettext_lazy("How we know it"),
 }
 
@@ -367,6 +389,8 @@ def _text(path: Path, value: Any) -> str:
             return str(Tier(value).label)
         case "kind" if value in PlanKind.values:
             return str(PlanKind(value).label)
+        case "audience" if value in Audience.values:
+            return str(Audience(value).label)
         case "metric" if value in Metric.values:
             return str(Metric(value).label)
         case "evidence" if value in Evidence.values:

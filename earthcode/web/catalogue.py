@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Any, Final, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -16,6 +16,7 @@ from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.dateformat import format as date_format
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -24,7 +25,7 @@ from django.views.decorators.http import require_safe
 
 from earthcode.catalogue import linked_data, search
 from earthcode.catalogue.countries import country_name
-from earthcode.catalogue.metrics import Evidence, Metric
+from earthcode.catalogue.metrics import DECLARABLE, Audience, Evidence, Metric
 from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Rate
 from earthcode.catalogue.pricing import (
     GPUS,
@@ -95,6 +96,16 @@ class WorkloadForm(forms.Form):
     )
     egress = forms.CharField(
         label=_lazy("Data leaving the site"), required=False, widget=forms.NumberInput({"data-unit": _lazy("GB/month")})
+    )
+
+    who = forms.ChoiceField(
+        label=_lazy("Discounts for"),
+        required=False,
+        choices=[
+            ("", _lazy("Nobody in particular")),
+            *((each.value, each.label) for each in DECLARABLE),
+            (",".join(each.value for each in DECLARABLE), _lazy("Both of these")),
+        ],
     )
 
     #: The machine and its time; the others count in units of certain platforms.
@@ -529,32 +540,58 @@ def _plan_shown(plan: Plan, components: tuple[PricedComponent, ...], workload: W
         entry=entry,
         quote=answer if isinstance(answer, Quote) else None,
         reasons=answer.reasons if isinstance(answer, CannotPrice) else (),
-        rates=[
-            _rate_shown(each, rows[each.component_id], today) for each in components if each.micro_per_unit is not None
-        ],
+        rates=[shown for each in components for shown in _rates_shown(each, rows[each.component_id], today)],
     )
 
 
-def _rate_shown(component: PricedComponent, row: Component, today: date) -> RateShown:
+def _rates_shown(component: PricedComponent, row: Component, today: date) -> Iterator[RateShown]:
+    """The list price, then the discounts from it."""
     rates: list[Rate] = list(row.rates.all())
-    current = next(rate for rate in rates if rate.applies_on(today))
+    for rate in sorted(rates, key=lambda each: each.audience):
+        if rate.applies_on(today):
+            yield _rate_shown(component, row, rate, [each for each in rates if each.audience == rate.audience], today)
+
+
+def _rate_shown(
+    component: PricedComponent, row: Component, current: Rate, rates: Sequence[Rate], today: date
+) -> RateShown:
     terms = priced.component_limits([component])
     if component.included:
         terms.append(_("%(amount)s included each month") % {"amount": number_text(component.included)})
     if component.step:
         terms.append(_("In blocks of %(step)s") % {"step": number_text(component.step)})
+    if component.block_months:
+        terms.append(
+            ngettext(
+                "A block has to be used within %(count)d month",
+                "A block has to be used within %(count)d months",
+                component.block_months,
+            )
+            % {"count": component.block_months}
+        )
     if component.free_months:
         terms.append(
             ngettext("First month free", "First %(count)d months free", component.free_months)
             % {"count": component.free_months}
         )
     for metric, units in component.conversion:
-        words = {"units": number_text(units), "of": component.units, "metric": Metric(metric).label}
+        low = dict(component.conversion_low).get(metric, units)
+        amount = number_text(units)
+        if low < units:
+            amount = _("%(low)s to %(most)s") % {"low": number_text(low), "most": amount}
+        words = {"units": amount, "of": component.units, "metric": Metric(metric).label}
         terms.append(_("About %(units)s %(of)s for each %(metric)s") % words)
+    if current.audience:
+        # The terms are those of the list price, which stands above.
+        terms = [current.reason, _("For: %(audience)s") % {"audience": Audience(current.audience).label}]
+    if current.valid.upper is not None:
+        last = date_format(current.valid.upper - timedelta(days=1), "j M Y")
+        terms.append(_("Until %(day)s") % {"day": last})
     source = "\n".join(part for part in (current.source, row.conversion_source) if part)
+    label = _("%(name)s, discount") % {"name": component.name} if current.audience else component.name
     return RateShown(
-        label=component.name,
-        price=priced.rate_text(current.micro_per_unit),
+        label=label,
+        price=priced.range_text(current.micro_low, current.micro_per_unit),
         unit=priced.unit_words(component.metric, component.label),
         terms=terms,
         evidence=str(Evidence(current.evidence).label),
@@ -563,7 +600,7 @@ def _rate_shown(component: PricedComponent, row: Component, today: date) -> Rate
         since=current.valid.lower,
         earlier=[
             _("%(price)s until %(day)s")
-            % {"price": priced.rate_text(rate.micro_per_unit), "day": rate.valid.upper.isoformat()}
+            % {"price": priced.range_text(rate.micro_low, rate.micro_per_unit), "day": rate.valid.upper.isoformat()}
             for rate in rates
             if rate.valid.upper is not None and rate.valid.upper <= today
         ],

@@ -9,7 +9,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from earthcode.catalogue.metrics import Evidence, Metric
+from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import PlanKind
 from earthcode.catalogue.pricing import UNSAYABLE, PricedComponent, Quote, number_text
 from earthcode.catalogue.search import OfferingPrice, PriceKind, UnitPrice
@@ -49,6 +49,12 @@ def rate_text(micro_per_unit: Decimal) -> str:
     return text.replace(",", money.GROUP_SEPARATOR)
 
 
+def range_text(micro_low: Decimal | None, micro_per_unit: Decimal) -> str:
+    """A rate, or both ends of a stated range."""
+    high = rate_text(micro_per_unit)
+    return high if micro_low is None else _("%(low)s to %(high)s") % {"low": rate_text(micro_low), "high": high}
+
+
 def headline(price: OfferingPrice) -> Headline:
     """What the card of an offering says about its price."""
     match price.kind:
@@ -59,8 +65,10 @@ def headline(price: OfferingPrice) -> Headline:
                 *quote_notes(price.quote),
             ]
             return Headline(amount_text(price.quote.total), "cr", tuple(notes), price.quote.total, is_number=True)
-        case PriceKind.FREE if price.quote and price.plan:
-            notes = [Note(_("Covers your workload")), *_limit_notes(price.plan.components)]
+        case PriceKind.FREE | PriceKind.FREE_PART if price.quote and price.plan:
+            is_whole = price.kind == PriceKind.FREE
+            covers = _("Covers your workload") if is_whole else _("Covers a part of your workload")
+            notes = [Note(covers), *_limit_notes(price.plan.components)]
             if price.beyond:
                 notes.append(Note(_("Beyond it: %(amount)s cr") % {"amount": amount_text(price.beyond.total)}))
             return Headline(str(price.kind.label), notes=(*notes, *quote_notes(price.quote)))
@@ -78,11 +86,26 @@ def headline(price: OfferingPrice) -> Headline:
 def quote_notes(quote: Quote) -> list[Note]:
     """What the reader has to know before comparing a price with another."""
     notes = [Note(_("Without %(part)s") % {"part": part}, "warn") for part in quote.not_covered]
+    if quote.is_range:
+        words = {"low": amount_text(quote.total_low), "high": amount_text(quote.total)}
+        notes.append(Note(_("At most; between %(low)s and %(high)s cr") % words, "warn"))
+    if quote.saved:
+        words = {"list": amount_text(quote.list_total), "reasons": discount_words(quote)}
+        notes.append(Note(_("List price %(list)s cr; %(reasons)s") % words))
     if quote.evidence == Evidence.DERIVED:
         notes.append(Note(_("Worked out from published figures")))
     elif quote.evidence == Evidence.DEMONSTRATION:
         notes.append(Note(_("A made-up price")))
     return notes
+
+
+def discount_words(quote: Quote) -> str:
+    """Why a price is lower than the list price, and who may have it."""
+    reasons = dict.fromkeys(
+        f"{line.discount} ({line.audience_label.lower() if line.audience == Audience.ANYBODY else line.audience_label})"
+        for line in quote.discounts
+    )
+    return "; ".join(reasons)
 
 
 def component_limits(components: Iterable[PricedComponent]) -> list[str]:

@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
 from earthcode.catalogue.countries import country_name
-from earthcode.catalogue.metrics import Evidence
+from earthcode.catalogue.metrics import Audience, Evidence
 from earthcode.catalogue.models import Offering, OfferingVersion, Tier
 from earthcode.catalogue.versions import Change, difference, label_of
 from earthcode.lib.money import MICRO
@@ -186,21 +186,31 @@ def _plans(content: Mapping[str, Any], day: date) -> Iterator[PlanThen]:
             audience=plan["audience"],
             source=plan["source"],
             source_date=plan["source_date"],
-            rates=[_rate_then(component, day) for component in plan["components"]],
+            rates=[shown for component in plan["components"] for shown in _rates_then(component, day)],
         )
 
 
-def _rate_then(component: Mapping[str, Any], day: date) -> RateThen:
-    rate: Mapping[str, Any] = next((each for each in component["rates"] if _applies(each, day)), {})
+def _rates_then(component: Mapping[str, Any], day: date) -> Iterator[RateThen]:
+    """The list price, or that it was not published; then the discounts of that day."""
+    of_day = {each.get("audience", ""): each for each in component["rates"] if _applies(each, day)}
+    yield _rate_then(component, of_day.pop("", {}))
+    for rate in of_day.values():
+        yield _rate_then(component, rate)
+
+
+def _rate_then(component: Mapping[str, Any], rate: Mapping[str, Any]) -> RateThen:
     terms = [
         f"{label_of(name)}: {component[name]}"
-        for name in ("included", "limit", "step", "free_months")
+        for name in ("included", "limit", "step", "block_months", "free_months")
         if component.get(name) not in (None, "", "0", 0)
     ]
+    if rate.get("audience"):
+        terms = [rate["reason"], _("For: %(audience)s") % {"audience": Audience(rate["audience"]).label}]
     conversion = component.get("conversion_source", "")
+    low = Decimal(rate["credits_low"]) * MICRO if rate.get("credits_low") else None
     return RateThen(
         label=component["label"] or priced.plain_units(component["metric"]),
-        price=priced.rate_text(Decimal(rate["credits"]) * MICRO) if rate else "",
+        price=priced.range_text(low, Decimal(rate["credits"]) * MICRO) if rate else "",
         unit=priced.unit_words(component["metric"], component["label"]),
         terms=terms,
         evidence=str(Evidence(rate["evidence"]).label) if rate else "",

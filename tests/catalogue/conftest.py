@@ -49,7 +49,7 @@ def component() -> MakeComponent:
     return make
 
 
-def rate(credits_per_unit: str, day: str = "2026-01-01", **of_rate: str) -> dict[str, str]:
+def rate(credits_per_unit: str | list[str], day: str = "2026-01-01", **of_rate: Any) -> dict[str, Any]:
     """A sourced rate, as a file has it."""
     return {
         "credits": credits_per_unit,

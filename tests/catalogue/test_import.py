@@ -17,7 +17,7 @@ from earthcode.audit.models import Event
 from earthcode.catalogue.metrics import Evidence
 from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Platform, Rate
 from earthcode.catalogue.pricing import CannotPrice, Quote, Workload
-from earthcode.catalogue.queries import quote_plan
+from earthcode.catalogue.queries import components_on, quote_plan
 from earthcode.catalogue.records import BUNDLED, DEMONSTRATION, BrokenRecords, read
 from earthcode.identity.models import Organisation
 from earthcode.lib.money import credits
@@ -449,3 +449,86 @@ def test_the_time_of_the_import_comes_from_outside(imported: Import) -> None:
     imported(a_file(an_offering()), at=at)
 
     assert Offering.objects.get().updated_at == at
+
+
+# --- ranges, blocks and discounts -------------------------------------------------------------------------------------
+
+
+def with_component(**of_component: Any) -> dict[str, Any]:
+    component = {"metric": "processing_hour", "rate": rate("2"), **of_component}
+    plan = {"slug": "hourly", "name": "By the hour", "components": [component]}
+    return a_file(an_offering(plans=[plan]))
+
+
+def a_discount(audience: str = "first_time", price: Any = "1.5", **of_rate: Any) -> dict[str, Any]:
+    return {**rate(price), "audience": audience, "reason": "Welcome price", **of_rate}
+
+
+def test_ranges_blocks_and_discounts_are_read(imported: Import) -> None:
+    imported(
+        with_component(
+            step="100",
+            block_months=3,
+            rate=rate(["1.8", "2"]),
+            conversion={"vcpu_hour": ["1", "1.5"]},
+            conversion_source="https://prices.example/",
+            discounts=[a_discount(until="2027-01-01"), a_discount("anybody", ["1.6", "1.7"])],
+        )
+    )
+
+    [component] = components_on(Plan.objects.order_by(), TODAY)[Plan.objects.get().pk]
+    assert (component.micro_low, component.micro_per_unit) == (credits("1.8"), credits(2))
+    assert (component.step, component.block_months) == (100, 3)
+    assert (component.conversion_low, component.conversion) == (
+        (("vcpu_hour", Decimal(1)),),
+        (("vcpu_hour", Decimal("1.5")),),
+    )
+    assert [(each.audience, each.micro_low, each.micro_per_unit) for each in component.discounts] == [
+        ("anybody", credits("1.6"), credits("1.7")),
+        ("first_time", None, credits("1.5")),
+    ]
+
+
+def test_a_second_import_of_discounts_changes_nothing(imported: Import) -> None:
+    document = with_component(discounts=[a_discount(until="2027-01-01"), a_discount("anybody")])
+    imported(document)
+
+    again = imported(document, at=AT + timedelta(days=1))
+
+    assert (again.changed, again.rates_added, again.rates_closed) == ([], 0, 0)
+
+
+def test_a_discount_nobody_states_any_more_ends_and_the_list_price_stays(imported: Import) -> None:
+    imported(with_component(discounts=[a_discount()]))
+
+    report = imported(with_component(), at=AT + timedelta(days=1))
+
+    assert report.rates_closed == 1
+    assert [(each.audience, each.valid.upper) for each in Rate.objects.order_by("audience")] == [
+        ("", None),
+        ("first_time", TODAY + timedelta(days=1)),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("of_component", "field"),
+    [
+        ({"discounts": [a_discount("friends")]}, "audience"),
+        ({"discounts": [a_discount(reason="")]}, "reason"),
+        ({"discounts": [a_discount(price="2")]}, "discounts"),
+        ({"discounts": [a_discount(), a_discount()]}, "discounts"),
+        ({"discounts": [a_discount(until="2025-01-01")]}, "until"),
+        ({"rate": rate(["2", "1"])}, "credits"),
+        ({"rate": rate(["1"])}, "credits"),
+        ({"block_months": 3}, "block_months"),
+        ({"conversion": {"vcpu_hour": ["2", "1"]}, "conversion_source": "https://prices.example/"}, "conversion"),
+    ],
+)
+def test_what_is_no_discount_range_or_block_is_refused_by_name(
+    of_component: dict[str, Any], field: str, imported: Import
+) -> None:
+    with pytest.raises(BrokenRecords) as refusal:
+        imported(with_component(**of_component))
+
+    assert any(f"field “{field}”" in problem for problem in refusal.value.problems)
+    assert not Offering.objects.exists()

@@ -12,6 +12,7 @@ from earthcode.catalogue.metrics import Evidence, Metric
 from earthcode.catalogue.pricing import (
     PARAMETERS,
     CannotPrice,
+    Discount,
     PricedComponent,
     Quote,
     QuoteLine,
@@ -30,6 +31,11 @@ def priced(components: list[PricedComponent], workload: Workload = USUAL, **of_p
     answer = quote(components, workload, **of_plan)
     assert isinstance(answer, Quote), answer
     return answer
+
+
+def priced_for(components: list[PricedComponent], **params: str) -> Quote:
+    """For a workload as an address says it."""
+    return priced(components, Workload.from_params(params))
 
 
 def reasons(components: list[PricedComponent], workload: Workload = USUAL, **of_plan: Any) -> tuple[str, ...]:
@@ -233,6 +239,131 @@ def test_an_empty_workload_costs_nothing_to_name(component: MakeComponent) -> No
     )
 
 
+# --- ranges, blocks and discounts -------------------------------------------------------------------------------------
+
+
+def test_of_a_stated_range_the_upper_end_counts_and_the_lower_is_kept(component: MakeComponent) -> None:
+    answer = priced_for([component("vcpu_hour", "0.06", micro_low=Decimal(credits("0.05")))], hours="10", months="2")
+
+    assert (answer.total_low, answer.total, answer.is_range) == (credits(8), credits("9.6"), True)
+    assert (answer.lines[0].low, answer.lines[0].amount) == (credits(8), credits("9.6"))
+
+
+def test_an_uncertain_conversion_gives_a_range_and_says_so(component: MakeComponent) -> None:
+    unit = component(
+        "openeo_credit",
+        "0.01",
+        conversion=(("vcpu_hour", Decimal(2)),),
+        conversion_low=(("vcpu_hour", Decimal(1)),),
+    )
+
+    answer = priced_for([unit], hours="10", months="1")
+
+    assert (answer.total_low, answer.total) == (credits("0.8"), credits("1.6"))
+    assert answer.lines[0].detail == "80 to 160 openEO credits in 1 month"
+    assert answer.lines[0].evidence == Evidence.DERIVED
+
+
+def test_a_free_amount_that_may_be_too_small_is_no_price(component: MakeComponent) -> None:
+    unit = component(
+        "openeo_credit",
+        "0",
+        limit=100,
+        conversion=(("vcpu_hour", Decimal(2)),),
+        conversion_low=(("vcpu_hour", Decimal(1)),),
+    )
+
+    answer = quote([unit], Workload.from_params({"hours": "10", "months": "1"}))
+
+    assert isinstance(answer, CannotPrice)
+
+
+@pytest.mark.parametrize(
+    ("months", "blocks"),
+    [("1", 1), ("3", 2), ("4", 3), ("6", 4), ("7", 5)],
+)
+def test_a_block_that_expires_is_bought_anew(component: MakeComponent, months: str, blocks: int) -> None:
+    """60 hours a month from blocks of 100 for three months: 180 hours need two, what is left is lost with them."""
+    answer = priced_for([component("processing_hour", "2", step=100, block_months=3)], hours="60", months=months)
+
+    assert answer.total == credits(blocks * 200)
+    assert "each to be used within 3 months" in answer.lines[0].detail
+
+
+def test_a_block_without_an_end_is_used_up_over_all_months(component: MakeComponent) -> None:
+    assert priced_for([component("processing_hour", "2", step=100)], hours="60", months="7").total == credits(1000)
+
+
+def a_discount(price: str, audience: str, reason: str = "First year") -> Discount:
+    return Discount(900, audience, reason, Decimal(credits(price)), Evidence.SOURCED)
+
+
+def test_a_discount_is_for_those_who_say_that_they_are_meant(component: MakeComponent) -> None:
+    hours = component("processing_hour", "2", discounts=(a_discount("1.5", "first_time"),))
+
+    anybody = priced_for([hours], hours="10", months="1")
+    first_time = priced_for([hours], hours="10", months="1", who="first_time")
+    esa_project = priced_for([hours], hours="10", months="1", who="esa_project")
+
+    assert anybody.total == esa_project.total == credits(20)
+    assert (first_time.total, first_time.list_total, first_time.saved) == (credits(15), credits(20), credits(5))
+    [line] = first_time.discounts
+    assert (line.discount, line.audience_label, line.rate_id) == ("First year", "First-time users of the platform", 900)
+
+
+def test_the_best_discount_counts_and_one_above_the_list_price_is_none(component: MakeComponent) -> None:
+    of_all = (a_discount("1.5", "anybody", "Sale"), a_discount("1", "esa_project", "Agreement"))
+
+    sale = priced_for([component("processing_hour", "2", discounts=of_all)], hours="10", months="1")
+    agreement = priced_for(
+        [component("processing_hour", "2", discounts=of_all)], hours="10", months="1", who="esa_project"
+    )
+    none = priced_for([component("processing_hour", "1.2", discounts=of_all[:1])], hours="10", months="1")
+
+    assert [each.total for each in (sale, agreement, none)] == [credits(15), credits(10), credits(12)]
+    assert [each.lines[0].discount for each in (sale, agreement, none)] == ["Sale", "Agreement", ""]
+
+
+def test_a_discount_from_an_unpublished_price_is_no_price(component: MakeComponent) -> None:
+    answer = quote([component("processing_hour", None, discounts=(a_discount("1", "anybody"),))], Workload())
+
+    assert isinstance(answer, CannotPrice)
+
+
+def test_a_quote_stored_before_there_were_ranges_and_discounts_reads_as_it_was() -> None:
+    stored = {
+        "lines": [
+            {
+                "rate_id": 7,
+                "label": "vCPU-hours",
+                "metric": "vcpu_hour",
+                "quantity": "480",
+                "micro_per_unit": "50000",
+                "amount": 24_000_000,
+                "evidence": "sourced",
+                "detail": "80 vCPU-hours in each of 6 months",
+            }
+        ],
+        "total": 24_000_000,
+        "months": 6,
+        "evidence": "sourced",
+        "not_covered": [],
+    }
+
+    kept = Quote.from_json(stored)
+
+    assert kept.as_json() == stored
+    assert (kept.total_low, kept.list_total) == (kept.total, kept.total)
+
+
+def test_a_line_that_costs_at_least_more_than_at_most_cannot_exist(component: MakeComponent) -> None:
+    stored = priced([component("vcpu_hour", "0.05")]).as_json()
+    stored["lines"][0]["low"] = stored["lines"][0]["amount"] + 1
+
+    with pytest.raises(ValueError, match="at least"):
+        Quote.from_json(stored)
+
+
 # --- what always holds -----------------------------------------------------------------------------------------------
 
 amounts = st.decimals(min_value=0, max_value=10**6, places=3)
@@ -253,6 +384,7 @@ workloads = st.builds(
     processing_units=maybe_whole,
     openeo_credits=maybe_whole,
     egress_gb=maybe_whole,
+    audiences=st.sampled_from([(), ("first_time",), ("esa_project",), ("first_time", "esa_project")]),
 )
 conversions = st.lists(
     st.tuples(
@@ -260,7 +392,28 @@ conversions = st.lists(
     ),
     max_size=2,
 ).map(tuple)
-some_components = st.builds(
+prices = st.decimals(min_value=0, max_value=10**9, places=6)
+some_discounts = st.builds(
+    Discount,
+    rate_id=st.just(2),
+    audience=st.sampled_from(["anybody", "first_time", "esa_project"]),
+    reason=st.just("A reason"),
+    micro_per_unit=prices,
+    evidence=st.sampled_from(Evidence.values),
+)
+
+
+def _with_a_range(component: PricedComponent, share: Decimal) -> PricedComponent:
+    """The same component, with lower ends below the figures it has."""
+    return replace(
+        component,
+        micro_low=None if component.micro_per_unit is None else component.micro_per_unit * share,
+        conversion_low=tuple((name, units * share) for name, units in component.conversion),
+        discounts=tuple(replace(each, micro_low=each.micro_per_unit * share) for each in component.discounts),
+    )
+
+
+exact_components = st.builds(
     PricedComponent,
     component_id=st.just(1),
     rate_id=st.just(1),
@@ -273,6 +426,11 @@ some_components = st.builds(
     step=st.just(Decimal(0)) | st.decimals(min_value=Decimal("0.5"), max_value=1000, places=1),
     free_months=st.integers(0, 24),
     conversion=conversions,
+    block_months=st.integers(0, 12),
+    discounts=st.lists(some_discounts, max_size=2).map(tuple),
+)
+some_components = exact_components | st.builds(
+    _with_a_range, exact_components, st.decimals(min_value=0, max_value=1, places=2)
 )
 plans = st.lists(some_components, max_size=4)
 
@@ -290,6 +448,8 @@ def test_a_price_is_never_negative_and_the_total_is_the_sum_of_its_lines(
         assert all(line.amount >= 0 and line.quantity >= 0 for line in answer.lines)
         assert answer.total == sum(line.amount for line in answer.lines)
         assert answer.months == workload.months
+        assert 0 <= answer.total_low <= answer.total <= answer.list_total
+        assert all(line.low is None or 0 <= line.low < line.amount for line in answer.lines)
     else:
         assert answer.reasons
         assert all(answer.reasons)
@@ -306,6 +466,7 @@ def test_a_price_never_falls_when_a_quantity_rises(
 
     if isinstance(before, Quote) and isinstance(after, Quote) and said is not None:
         assert after.total >= before.total
+        assert after.total_low >= before.total_low
 
 
 @given(plans, workloads)
@@ -316,6 +477,7 @@ def test_work_that_costs_something_is_never_free(components: list[PricedComponen
         and component.micro_per_unit >= 1
         and component.included == component.free_months == 0
         and component.metric != Metric.GPU_HOUR
+        and not component.discounts
         and (workload.quantity(component.metric) or 0) >= 1
         for component in components
     )

@@ -149,3 +149,69 @@ def test_a_place_has_two_coordinates_on_earth_or_none(
         offerings.update(longitude=longitude, latitude=latitude)
 
     assert offerings.update(longitude=8.7, latitude=50.1) == 1
+
+
+# --- discounts and ranges ---------------------------------------------------------------------------------------------
+
+
+def test_a_discount_stands_beside_the_list_price_and_those_of_others(metered: Component) -> None:
+    always = Range(date(2026, 1, 1), None)
+    add(metered, always)
+    add(metered, always, audience="anybody", reason="Sale", micro_per_unit=Decimal(40_000))
+    add(metered, always, audience="esa_project", reason="Agreement", micro_per_unit=Decimal(30_000))
+
+    assert metered.rates.count() == 3
+
+
+@pytest.mark.parametrize("audience", ["", "anybody", "first_time", "esa_project"])
+def test_two_prices_for_the_same_people_cannot_overlap_even_by_sql(metered: Component, audience: str) -> None:
+    add(metered, FIRST, audience=audience, reason="Sale" if audience else "")
+
+    with pytest.raises(IntegrityError, match="catalogue_rates_never_overlap"):
+        sql(
+            "INSERT INTO catalogue_rate"
+            " (component_id, valid, audience, reason, micro_per_unit, evidence, source, source_date)"
+            " VALUES (%s, '[2026-06-30,)', %s, %s, 1, 'sourced', 'x', '')",
+            metered.pk,
+            audience,
+            "Another sale" if audience else "",
+        )
+
+    assert metered.rates.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("values", "constraint"),
+    [
+        ({"audience": "first_time", "reason": ""}, "catalogue_discount_has_reason"),
+        ({"audience": "", "reason": "Sale"}, "catalogue_discount_has_reason"),
+        ({"audience": "friends", "reason": "Sale"}, "catalogue_rate_audience_is_known"),
+        ({"micro_low": Decimal(50_000)}, "catalogue_rate_range_is_one"),
+        ({"micro_low": Decimal(60_000)}, "catalogue_rate_range_is_one"),
+        ({"micro_low": Decimal(-1)}, "catalogue_rate_range_is_one"),
+    ],
+)
+def test_a_discount_has_a_reason_and_a_range_two_ends(
+    metered: Component, values: dict[str, Any], constraint: str
+) -> None:
+    with pytest.raises(IntegrityError, match=constraint), transaction.atomic():
+        add(metered, FIRST, **values)
+
+    assert not metered.rates.exists()
+
+
+def test_only_what_is_sold_in_blocks_expires(metered: Component) -> None:
+    with pytest.raises(IntegrityError, match="catalogue_what_expires_is_sold_in_blocks"), transaction.atomic():
+        Component.objects.filter(pk=metered.pk).update(block_months=3)
+
+    Component.objects.filter(pk=metered.pk).update(block_months=3, step=100)
+
+
+@pytest.mark.parametrize("change", ["audience = 'anybody'", "reason = 'Sale'", "micro_low = 1"])
+def test_nothing_of_a_discount_is_edited(metered: Component, change: str) -> None:
+    rate = add(metered, FIRST, audience="esa_project", reason="Agreement")
+
+    with pytest.raises(DatabaseError, match="closed, never changed"):
+        sql(f"UPDATE catalogue_rate SET {change} WHERE id = %s", rate.pk)
+
+    assert Rate.objects.get() == rate

@@ -189,7 +189,9 @@ def test_the_headline_is_the_cheapest_plan_anybody_may_have() -> None:
     assert (notebooks.kind, notebooks.total) == (PriceKind.QUOTED, credits("273.12"))
     assert notebooks.plan is not None
     assert notebooks.plan.slug == "pay-per-use"
-    assert (openeo.kind, openeo.total) == (PriceKind.FREE, 0)
+    # It stores nothing of the 500 GB, so it is not the cheapest of all.
+    assert (openeo.kind, openeo.total) == (PriceKind.FREE_PART, None)
+    assert price("cdse-openeo-federation", Workload(storage_gb=0)).kind == PriceKind.FREE
     assert openeo.beyond is not None
     assert openeo.plan_to_request is not None
     assert (openeo.beyond.total, openeo.plan_to_request.slug) == (credits("169.92"), "credits")
@@ -201,7 +203,7 @@ def test_what_only_some_may_have_is_nobodys_headline() -> None:
     # … and 12 912 only into the one of 20 000 for the users of the Copernicus Services.
     large = price("cdse-openeo-federation", Workload(hours=Decimal(600), memory_gb=8))
 
-    assert (small.kind, large.kind) == (PriceKind.FREE, PriceKind.QUOTED)
+    assert (small.kind, large.kind) == (PriceKind.FREE_PART, PriceKind.QUOTED)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +237,8 @@ def test_sorting_by_price_puts_totals_first_and_the_unknown_last() -> None:
     totals = [price.total for _entry, price in look(sort="price").entries if price.total is not None]
 
     assert totals == sorted(totals)
-    order = [PriceKind.FREE, PriceKind.QUOTED, PriceKind.FREE_TIER, PriceKind.UNIT, PriceKind.UNKNOWN]
+    of_part = [PriceKind.FREE_PART, PriceKind.FREE_TIER]
+    order = [PriceKind.FREE, PriceKind.QUOTED, *of_part, PriceKind.UNIT, PriceKind.UNKNOWN]
     assert kinds == sorted(kinds, key=order.index)
 
 

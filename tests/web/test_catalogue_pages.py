@@ -50,7 +50,8 @@ def test_the_catalogue_is_public_and_prices_every_offering_for_the_workload(offe
     shown = cards(page)
     assert price_of(shown["Demonstration notebooks"]).startswith("273 cr 45.52 cr a month A made-up price")
     assert price_of(shown["CDSE openEO Federation"]).startswith(
-        "Free tier Covers your workload Up to 10\u202f000 openEO credits a month Beyond it: 170 cr Without 500 GB of storage"
+        "Free tier Covers a part of your workload Up to 10\u202f000 openEO credits a month Beyond it: 170 cr"
+        " Without 500 GB of storage"
     )
     assert price_of(shown["Geohazards TEP, FLEX pack"]).startswith("1.5 to 6 cr for each input product")
 
@@ -156,12 +157,12 @@ def test_nothing_found_says_what_to_do(offerings: None, client: Client) -> None:
 @pytest.mark.parametrize(
     ("query", "chosen", "first"),
     [
-        ("", "Price for your workload", "CDSE openEO Federation"),
+        ("", "Price for your workload", "Demonstration notebooks"),
         ("?sort=name", "Name", "APEx Code Server"),
         ("?q=creodias+spot", "Best match", "CREODIAS spot machines"),
         ("?q=creodias&sort=name", "Name", "CDSE openEO Federation"),
-        ("?sort=relevance", "Price for your workload", "CDSE openEO Federation"),
-        ("?sort=nonsense", "Price for your workload", "CDSE openEO Federation"),
+        ("?sort=relevance", "Price for your workload", "Demonstration notebooks"),
+        ("?sort=nonsense", "Price for your workload", "Demonstration notebooks"),
     ],
 )
 def test_the_list_is_sorted_as_asked(offerings: None, client: Client, query: str, chosen: str, first: str) -> None:

@@ -5,6 +5,7 @@ For that reason no token is looked at here, so a stale one cannot fail a read ei
 """
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.db.models import Prefetch, Q, QuerySet
@@ -14,7 +15,7 @@ from rest_framework import generics, serializers
 from rest_framework.permissions import AllowAny
 
 from earthcode.api.fields import absolute
-from earthcode.catalogue.models import Component, Evidence, Metric, Offering, Plan, Platform, Rate, Tier
+from earthcode.catalogue.models import Audience, Component, Evidence, Metric, Offering, Plan, Platform, Rate, Tier
 from earthcode.identity.models import Organisation
 from earthcode.lib.money import MICRO
 
@@ -43,7 +44,12 @@ class PlatformSerializer(serializers.ModelSerializer[Platform]):
 class RateSerializer(serializers.Serializer[Rate]):
     """What one unit costs now."""
 
-    credits_per_unit = serializers.SerializerMethodField(help_text="Exact decimal number of credits, as text")
+    credits_per_unit = serializers.SerializerMethodField(
+        help_text="Exact decimal number of credits, as text; the upper end where a range is stated"
+    )
+    credits_per_unit_low = serializers.SerializerMethodField(
+        allow_null=True, help_text="The lower end of a stated range; null where the price is exact"
+    )
     valid_from = serializers.DateField(source="valid.lower", allow_null=True)
     valid_until = serializers.DateField(source="valid.upper", allow_null=True, help_text="The day after the last")
     evidence = serializers.ChoiceField(choices=Evidence.choices)
@@ -51,8 +57,22 @@ class RateSerializer(serializers.Serializer[Rate]):
     source_date = serializers.CharField()
 
     def get_credits_per_unit(self, rate: Rate) -> str:
-        text = f"{rate.micro_per_unit / MICRO:f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return _credits_text(rate.micro_per_unit)
+
+    def get_credits_per_unit_low(self, rate: Rate) -> str | None:
+        return None if rate.micro_low is None else _credits_text(rate.micro_low)
+
+
+def _credits_text(micro: Decimal) -> str:
+    text = f"{micro / MICRO:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+class DiscountSerializer(RateSerializer):
+    """A lower price, and who may have it."""
+
+    audience = serializers.ChoiceField(choices=[(each.value, each.label) for each in Audience if each.value])
+    reason = serializers.CharField()
 
 
 class ComponentSerializer(serializers.Serializer[Component]):
@@ -62,12 +82,28 @@ class ComponentSerializer(serializers.Serializer[Component]):
     unit = serializers.CharField(source="get_metric_display")
     label = serializers.CharField()  # type: ignore[assignment]  # hides what the base class calls so, which nobody asks
     included = serializers.DecimalField(max_digits=20, decimal_places=6, help_text="Free amount in each month")
-    rate = serializers.SerializerMethodField()
+    limit = serializers.DecimalField(
+        max_digits=20, decimal_places=6, allow_null=True, help_text="The most the plan gives in each month"
+    )
+    step = serializers.DecimalField(
+        max_digits=20, decimal_places=6, help_text="Size of the blocks it is sold in; 0: any amount"
+    )
+    block_months = serializers.IntegerField(help_text="Months within which a block must be used; 0: not stated")
+    free_months = serializers.IntegerField(help_text="Months at the start that cost nothing")
+    rate = serializers.SerializerMethodField(help_text="The list price; null: on request")
+    discounts = serializers.SerializerMethodField(help_text="Lower prices for some people, or for anybody")
+
+    # Prefetched are the rates of today: at most one list price, and one discount for each audience.
 
     @extend_schema_field(RateSerializer(allow_null=True))
     def get_rate(self, component: Component) -> dict[str, Any] | None:
-        rates = component.rates.all()  # prefetched: those of today, of which there is at most one
-        return RateSerializer(rates[0]).data if rates else None
+        listed = next((rate for rate in component.rates.all() if not rate.audience), None)
+        return RateSerializer(listed).data if listed else None
+
+    @extend_schema_field(DiscountSerializer(many=True))
+    def get_discounts(self, component: Component) -> list[dict[str, Any]]:
+        discounts = [rate for rate in component.rates.all() if rate.audience]
+        return [DiscountSerializer(rate).data for rate in sorted(discounts, key=lambda rate: rate.audience)]
 
 
 class PlanSerializer(serializers.ModelSerializer[Plan]):
