@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('catalogue', '0005_offering_versions'),
+        ('catalogue', '0006_retirement'),
     ]
 
     operations = [
