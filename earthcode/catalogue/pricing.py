@@ -30,7 +30,7 @@ GPUS: Final = {"": "None", "l4": "L4", "a100": "A100", "h100": "H100"}
 #: Metrics that count how long machines work.
 _TIMED = frozenset({Metric.VCPU_HOUR, Metric.MEMORY_GB_HOUR, Metric.GPU_HOUR, Metric.PROCESSING_HOUR})
 #: Metrics that pay for processing in whatever unit: each is a way to buy the work itself.
-_PROCESSING = _TIMED | {
+PROCESSING = _TIMED | {
     Metric.PROCESSING_UNIT,
     Metric.OPENEO_CREDIT,
     Metric.PLATFORM_CREDIT,
@@ -43,7 +43,7 @@ _PROCESSING = _TIMED | {
     Metric.HECTARE_YEAR,
 }
 #: Metrics whose amount is for the whole duration; all others are an amount in each month.
-_ONCE = frozenset(
+ONCE = frozenset(
     {Metric.PRODUCT, Metric.KM2, Metric.KM2_OBSERVATION, Metric.KM2_PERIOD, Metric.HECTARE_YEAR, Metric.ONE_TIME}
 )
 
@@ -184,7 +184,7 @@ class Workload:
     def quantity(self, metric: str) -> Decimal | None:
         """How much of the metric the whole duration needs; None: the workload does not say."""
         amount = self.in_a_month(metric)
-        return amount if amount is None or metric in _ONCE else amount * self.months
+        return amount if amount is None or metric in ONCE else amount * self.months
 
     @property
     def summary(self) -> str:
@@ -336,7 +336,7 @@ class PricedComponent:
         A block that must be used within some months is bought anew after them, and when it is used up.
         """
         beyond = max(Decimal(0), needed - self.included)
-        if self.metric in _ONCE:
+        if self.metric in ONCE:
             return self._in_blocks(beyond)
         months = max(0, months - self.free_months)
         if not self.block_months or not self.step:
@@ -545,7 +545,7 @@ def _line(component: PricedComponent, workload: Workload) -> QuoteLine | str | N
             "units": component.units,
             "needed": number_text(found.amount),
         }
-        if component.metric in _ONCE:
+        if component.metric in ONCE:
             return _("Gives at most %(limit)s %(units)s; your workload needs %(needed)s.") % words
         return _("Gives at most %(limit)s %(units)s a month; your workload needs about %(needed)s.") % words
     if found.amount == 0:
@@ -582,7 +582,7 @@ def _unserved(components: Sequence[PricedComponent], workload: Workload) -> list
     """What the workload must have and the plan does not sell."""
     if not workload.hours:
         return []
-    if not any(component.metric in _PROCESSING for component in components):
+    if not any(component.metric in PROCESSING for component in components):
         return [_("This plan states no price for processing, so it cannot be set against your workload.")]
     is_timed = any(component.is_timed for component in components)
     if workload.gpu and is_timed and not any(component.serves_gpu(workload.gpu) for component in components):
@@ -607,7 +607,7 @@ def _detail(component: PricedComponent, workload: Workload, needed: Needed) -> s
         amount = f"{_('about')} {amount}"
     if component.metric == Metric.ONE_TIME:
         parts.append(_("once"))
-    elif component.metric in _ONCE:
+    elif component.metric in ONCE:
         parts.append(f"{amount} {component.units}")
     elif component.metric == Metric.SUBSCRIPTION_MONTH:
         parts.append(ngettext("%(count)d month", "%(count)d months", workload.months) % {"count": workload.months})
@@ -621,7 +621,7 @@ def _detail(component: PricedComponent, workload: Workload, needed: Needed) -> s
             % {"amount": amount, "units": component.units, "count": workload.months}
         )
     if component.included:
-        each = "" if component.metric in _ONCE else _(" a month")
+        each = "" if component.metric in ONCE else _(" a month")
         parts.append(_("%(amount)s%(each)s included") % {"amount": number_text(component.included), "each": each})
     if component.free_months:
         parts.append(
@@ -630,7 +630,7 @@ def _detail(component: PricedComponent, workload: Workload, needed: Needed) -> s
         )
     if component.step:
         parts.append(_("sold in blocks of %(step)s") % {"step": number_text(component.step)})
-    if component.step and component.block_months and component.metric not in _ONCE:
+    if component.step and component.block_months and component.metric not in ONCE:
         parts.append(
             ngettext(
                 "each to be used within %(count)d month",

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from earthcode.catalogue.metrics import Evidence, Metric
@@ -434,9 +434,12 @@ some_components = exact_components | st.builds(
 )
 plans = st.lists(some_components, max_size=4)
 
+#: A busy machine is no fault of the examples.
+calmly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 QUANTITIES = [parameter.field for parameter in PARAMETERS.values()]
 
 
+@calmly
 @given(plans, workloads)
 def test_a_price_is_never_negative_and_the_total_is_the_sum_of_its_lines(
     components: list[PricedComponent], workload: Workload
@@ -455,6 +458,7 @@ def test_a_price_is_never_negative_and_the_total_is_the_sum_of_its_lines(
         assert all(answer.reasons)
 
 
+@calmly
 @given(plans, workloads, st.sampled_from(QUANTITIES), st.integers(1, 1000))
 def test_a_price_never_falls_when_a_quantity_rises(
     components: list[PricedComponent], workload: Workload, name: str, more: int
@@ -469,6 +473,7 @@ def test_a_price_never_falls_when_a_quantity_rises(
         assert after.total_low >= before.total_low
 
 
+@calmly
 @given(plans, workloads)
 def test_work_that_costs_something_is_never_free(components: list[PricedComponent], workload: Workload) -> None:
     answer = quote(components, workload)
@@ -486,6 +491,7 @@ def test_work_that_costs_something_is_never_free(components: list[PricedComponen
         assert answer.total > 0
 
 
+@calmly
 @given(plans, workloads)
 def test_a_stored_quote_is_the_quote(components: list[PricedComponent], workload: Workload) -> None:
     answer = quote(components, workload)
@@ -504,6 +510,7 @@ def test_a_quote_whose_total_is_not_the_sum_of_its_lines_cannot_exist(component:
 # --- the workload ----------------------------------------------------------------------------------------------------
 
 
+@calmly
 @given(workloads)
 def test_an_address_carries_the_whole_workload(workload: Workload) -> None:
     assert Workload.from_params(workload.as_params()) == workload
