@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import environ
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 
 env = environ.Env()
@@ -140,7 +141,13 @@ CELERY_BEAT_SCHEDULE = {
         ("give back credits", "ledger.give_back", 60),
         ("roll up accounts", "ledger.roll_up", 300),
         ("tell announcements", "provisioning.tell_announcements", 60),
+        ("seal the books", "ledger.seal", 300),
     )
+}
+CELERY_BEAT_SCHEDULE["verify the books"] = {
+    "task": "settlement.verify_books",
+    "schedule": crontab(hour="1", minute="30"),
+    "options": {"expires": 12 * 60 * 60},
 }
 
 # --- people ----------------------------------------------------------------------------------------------------------

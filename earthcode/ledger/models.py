@@ -386,3 +386,47 @@ class Seal(ReadOnly):
 
     def __str__(self) -> str:
         return f"seal {self.pk}"
+
+
+class Verification(models.Model):
+    """The clock verified the whole books. This and the next are no books: they say what was found, and may be removed."""
+
+    started_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    rules = models.IntegerField(help_text="How many rules were checked")
+    rules_broken = models.IntegerField()
+    entries = models.BigIntegerField(help_text="How many entries there were")
+    head = models.TextField(blank=True, help_text="Hash of the newest seal, in hexadecimal")
+
+    class Meta:
+        db_table = "ledger_verification"
+        ordering = ["-pk"]
+
+    def __str__(self) -> str:
+        return f"verification of {self.started_at:%Y-%m-%d}"
+
+    @property
+    def holds(self) -> bool:
+        return self.rules_broken == 0
+
+
+class BrokenRow(models.Model):
+    """A row of the books of which a rule does not hold, from when that was found until a verification finds it mended."""
+
+    rule = models.TextField()
+    row = models.TextField()
+    what = models.TextField()
+    found_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        db_table = "ledger_broken_row"
+        ordering = ["pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["rule", "row"], condition=Q(ended_at__isnull=True), name="ledger_broken_row_is_found_once"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.row}: {self.what}"

@@ -15,7 +15,7 @@ from django.db import connection, models
 
 from earthcode.ledger import chart
 from earthcode.ledger.kinds import GROWS_BY_DEBITS, AccountClass, AccountKind, EntryKind, Unit
-from earthcode.ledger.models import Account, Hold
+from earthcode.ledger.models import Account, Hold, Verification
 from earthcode.lib.money import MicroCredits
 
 AccountRef = Account | str
@@ -585,3 +585,8 @@ _BALANCES_AT = """(
         GROUP BY side.account_id
     ) side ON side.account_id = account.id
 ) balance"""
+
+
+def last_verification() -> Verification | None:
+    """When the clock last verified the whole books, and what it found; None if it never did."""
+    return Verification.objects.order_by("-pk").first()

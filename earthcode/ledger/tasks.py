@@ -20,6 +20,12 @@ def give_back() -> None:
         pass
 
 
+@shared_task(name="ledger.seal")
+def seal() -> None:
+    """Seal what was committed since the last seal. ``settlement.tasks`` has the nightly verification, which tells people."""
+    actions.seal(at=timezone.now())
+
+
 @shared_task(name="ledger.roll_up")
 def roll_up() -> None:
     """Bring the rows of deferred accounts up to date."""

@@ -1,4 +1,6 @@
 """Usage reports, charges, provider statements and close-out.
 
-Empty for now: an allocation is ended in ``provisioning``, and nothing is charged yet.
+Little for now: an allocation is ended in ``provisioning``, and nothing is charged yet.
+
+- ``books``: the nightly verification of the ledger, which tells the ESA managers of what it finds.
 """

@@ -65,6 +65,7 @@ def ledger(request: SignedInRequest) -> HttpResponse:
         {
             "tabs": tabs_of(request, "ledger"),
             "trial": books.trial_balance(),
+            "verification": books.last_verification(),
             "q": words,
             "accounts": found[:ACCOUNTS_PER_PAGE],
             "next_url": page_url(request, page + 1) if len(found) > ACCOUNTS_PER_PAGE else "",

@@ -8,12 +8,12 @@ from django.utils import timezone
 
 from earthcode.celery import app
 from earthcode.ledger import tasks
-from earthcode.ledger.models import Checkpoint, Entry
+from earthcode.ledger.models import Checkpoint, Entry, Seal
 
 from .conftest import Books, committing
 
 
-@pytest.mark.parametrize("task", [tasks.give_back, tasks.roll_up])
+@pytest.mark.parametrize("task", [tasks.give_back, tasks.roll_up, tasks.seal])
 def test_the_clock_wakes_the_task(task: object) -> None:
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
@@ -38,3 +38,10 @@ def test_the_rows_of_deferred_accounts_are_brought_up_to_date(committed_books: B
     tasks.roll_up()
 
     assert Checkpoint.objects.filter(account__code=committed_books.call.commitment).exists()
+
+
+@committing
+def test_the_books_are_sealed(committed_books: Books) -> None:
+    tasks.seal()
+
+    assert Seal.objects.get().upto_id >= Entry.objects.latest("pk").pk
