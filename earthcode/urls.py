@@ -1,6 +1,6 @@
 """Every address of the site, by audience."""
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from earthcode.api import discovery
 from earthcode.api import docs as api_docs
@@ -29,6 +29,7 @@ from earthcode.web import (
     request_hub,
     requests,
     review,
+    science,
     simulated,
     versions,
 )
@@ -40,6 +41,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("catalogue/<slug:slug>/", catalogue.offering, name="offering"),
     path("catalogue/<slug:slug>/versions/", versions.versions, name="offering_versions"),
     path("catalogue/<slug:slug>/versions/<int:number>/", versions.version, name="offering_version"),
+    path("science/", science.science, name="science"),
+    re_path(r"^science/workflows/(?P<osc_id>[\w.-]+)/$", science.workflow, name="workflow"),
+    re_path(r"^science/experiments/(?P<osc_id>[\w.-]+)/$", science.experiment, name="experiment"),
     path("help/", help.how_it_works, name="help"),
     path("accessibility/", help.accessibility, name="accessibility"),
     path("privacy/", help.privacy, name="privacy"),

@@ -18,6 +18,7 @@ from earthcode.catalogue.models import Offering, Plan, Platform
 from earthcode.catalogue.queries import components_on
 from earthcode.catalogue.search import catalogue_state
 from earthcode.catalogue.vocabulary import all_normalised
+from earthcode.science.models import Record
 
 JSON_LD: Final = "application/ld+json"
 #: Entries in the feed.
@@ -96,7 +97,7 @@ def feed(request: HttpRequest) -> HttpResponse:
 
 
 #: The public pages that are not offerings.
-_PAGES: Final = ("public_home", "catalogue", "help", "accessibility", "privacy")
+_PAGES: Final = ("public_home", "catalogue", "science", "help", "accessibility", "privacy")
 
 
 @public_document
@@ -106,13 +107,15 @@ def sitemap(request: HttpRequest) -> HttpResponse:
     offerings = Offering.objects.listed().order_by("slug").values_list("slug", "updated_at")
     pages: list[dict[str, Any]] = [{"address": address(request, name)} for name in _PAGES]
     pages += [{"address": address(request, "offering", slug), "changed": changed} for slug, changed in offerings]
+    records = Record.objects.current().order_by("kind", "osc_id").values_list("kind", "osc_id", "fetched_at")
+    pages += [{"address": address(request, kind, osc_id), "changed": changed} for kind, osc_id, changed in records]
     return stamped(render(request, "api/sitemap.xml", {"pages": pages}, content_type="application/xml"), state)
 
 
 #: What is behind the sign-in, and the catalogue's filters, which make more addresses than anybody wants to visit.
 _NOT_FOR_ROBOTS: Final = (
     "/account/", "/accounts/", "/allocations/", "/audit/", "/audience/", "/catalogue/?", "/gallery/", "/go/", "/home/",
-    "/notifications/", "/projects/", "/provider/", "/requests/", "/review/", "/shortcuts/", "/theme/",
+    "/notifications/", "/projects/", "/provider/", "/requests/", "/review/", "/science/?", "/shortcuts/", "/theme/",
 )  # fmt: skip
 
 

@@ -40,7 +40,8 @@ from earthcode.catalogue.pricing import (
 from earthcode.catalogue.queries import components_on
 from earthcode.catalogue.search import FACET_NAMES, OfferingEntry, OfferingPrice, PlanEntry
 from earthcode.lib.errors import InvalidInput
-from earthcode.web import priced
+from earthcode.science import queries as science
+from earthcode.web import priced, science_parts
 from earthcode.web.context import chrome_of
 from earthcode.web.freshness import Freshness
 from earthcode.web.lists import ListPage
@@ -297,6 +298,7 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "fits": _fits(headline, balance),
         "fit_text": _fit_text(headline, balance),
         "facts": _facts(this),
+        "science": science_parts.workflows_on(this, science.directory(state)),
         "sources": _sources(this),
         "request_url": reverse("request_new"),
         "params": params,

@@ -59,11 +59,13 @@ _AUDIENCE_OF_ROLE: dict[Role, Audience] = {
 #: Label and URL name, at most five. An entry whose page does not exist (yet) is left out.
 _VISITOR_ENTRIES: list[tuple[Words, str]] = [
     (_("Catalogue"), "catalogue"),
+    (_("Science"), "science"),
     (_("Providers"), "providers"),
 ]
 _ENTRIES: dict[Audience, list[tuple[Words, str]]] = {
     Audience.SCIENTIST: [
         (_("Catalogue"), "catalogue"),
+        (_("Science"), "science"),
         (_("Requests"), "requests"),
         (_("Allocations"), "allocations"),
         (_("Projects"), "projects"),

@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from earthcode.catalogue.models import Offering
+from earthcode.science.models import Record
 from earthcode.sponsorship.models import Call, Decision, DecisionKind
 
 #: Fewer decisions than this say nothing about how long the next one takes.
@@ -39,6 +40,7 @@ def public_home(request: HttpRequest) -> HttpResponse:
         {
             "offering_count": counts["offerings"],
             "provider_count": counts["providers"],
+            "record_count": Record.objects.current().count(),
             "decision_days_median": decision_days_median(),
             "decision_working_days": _decision_working_days(),
             "offerings": [

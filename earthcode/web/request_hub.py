@@ -52,6 +52,7 @@ from earthcode.web.requests import (
     sent_words,
     wanted_by,
 )
+from earthcode.web.science_parts import case_beginning
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
 
@@ -462,7 +463,8 @@ def case_task(request: SignedInRequest, reference: str) -> HttpResponse:
     resource_request = _to_edit(request.user, reference)
     if closed := _closed_to(request, resource_request):
         return closed
-    form = CaseForm(posted(request), initial={"science_case": resource_request.science_case})
+    beginning = "" if resource_request.science_case else case_beginning(resource_request.reference)
+    form = CaseForm(posted(request), initial={"science_case": resource_request.science_case or beginning})
     preview = None
     if form.is_valid():
         if request.POST.get("do") == "preview":
@@ -485,6 +487,7 @@ def case_task(request: SignedInRequest, reference: str) -> HttpResponse:
         {
             "form": form,
             "preview": preview,
+            "is_begun": bool(beginning) and not form.is_bound,
             "call": call,
             "words": words,
             "limit": limit,

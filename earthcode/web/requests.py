@@ -17,7 +17,9 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.http import urlencode
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -31,6 +33,8 @@ from earthcode.identity.models import Membership, User
 from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.money import as_text
+from earthcode.science import actions as science
+from earthcode.science.models import Record
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import Decision, DecisionKind, RequestLine, RequestStatus, ResourceRequest
@@ -47,6 +51,7 @@ from earthcode.web.request_forms import (
     NewRequestForm,
     workload_words,
 )
+from earthcode.web.science_parts import run_of, run_wanted
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
 
@@ -163,10 +168,12 @@ def request_new(request: SignedInRequest) -> HttpResponse:
     """A title and a project, and the request is there. With ``?plan=`` and a workload, its first line as well."""
     now = timezone.now()
     wanted = wanted_by(request, on=now.date())
-    form = NewRequestForm(posted(request), user=request.user, initial=_likely_project(request))
+    run = run_wanted(request)
+    initial = _likely_project(request) | ({"title": _("Run: %(title)s") % {"title": run.title[:190]}} if run else {})
+    form = NewRequestForm(posted(request), user=request.user, initial=initial)
     if form.is_valid():
         try:
-            resource_request = _start(form.cleaned_data, wanted, by=request.user)
+            resource_request = _start(form.cleaned_data, wanted, run, by=request.user)
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
@@ -180,6 +187,7 @@ def request_new(request: SignedInRequest) -> HttpResponse:
         {
             "form": form,
             "wanted": wanted,
+            "run": run,
             "drafts": rows_of(drafts) if cost is not None else [],
             # Said only where they would do.
             "free_credits": free if cost is not None and cost <= free else 0,
@@ -189,13 +197,15 @@ def request_new(request: SignedInRequest) -> HttpResponse:
 
 
 @transaction.atomic
-def _start(answers: dict[str, Any], wanted: Wanted | None, *, by: User) -> ResourceRequest:
-    """Three actions, and all of them or none: a page that was refused has left nothing behind."""
+def _start(answers: dict[str, Any], wanted: Wanted | None, run: Record | None, *, by: User) -> ResourceRequest:
+    """Several actions, and all of them or none: a page that was refused has left nothing behind."""
     now = timezone.now()
     project = answers["project"] or projects.create_project(title=answers["title"], by=by, at=now)
     resource_request = sponsorship.start(title=answers["title"], project=project, by=by, at=now)
     if wanted is not None:
         sponsorship.save_line(resource_request, plan=wanted.plan, workload=wanted.workload, by=by, at=now)
+    if run is not None:
+        science.plan_run(run, reference=resource_request.reference, at=now)
     return resource_request
 
 
@@ -416,12 +426,18 @@ def _line_to_show(line: RequestLine) -> dict[str, Any]:
 
 
 def _facts(resource_request: ResourceRequest) -> list[dict[str, Any]]:
+    run = run_of(resource_request.reference)
     return [
         {"label": _("Project"), "value": resource_request.project or _("Not chosen yet")},
         {"label": _("Led by"), "value": leader_of(resource_request) or resource_request.created_by},
         {"label": _("Call"), "value": resource_request.call or _("Chosen when it is sent")},
         {"label": _("Starts"), "value": resource_request.starts_on or _("Not said yet")},
+        *([{"label": run.get_kind_display(), "value": _link_to(run)}] if run else []),
     ]
+
+
+def _link_to(run: Record) -> SafeString:
+    return format_html('<a href="{}">{}</a>', run.get_absolute_url(), run)
 
 
 def leader_of(resource_request: ResourceRequest) -> User | None:

@@ -36,7 +36,7 @@ def test_a_visitor_sees_the_catalogue_and_how_it_works() -> None:
 
 
 def test_a_scientist_sees_their_work(alice: User) -> None:
-    assert entries(chrome_of(alice)) == ["Catalogue", "Requests", "Allocations", "Projects"]
+    assert entries(chrome_of(alice)) == ["Catalogue", "Science", "Requests", "Allocations", "Projects"]
 
 
 def test_an_esa_manager_sees_the_review(maria: User) -> None:

@@ -53,6 +53,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         at = timezone.now()
         call_command("import_offerings", demonstration=True, verbosity=0)
+        call_command("import_science", demonstration=True, verbosity=0)
         with transaction.atomic():
             _point_platforms_at_this_machine()
             users = _people(at)

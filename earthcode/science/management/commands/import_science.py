@@ -57,4 +57,5 @@ class Command(BaseCommand):
         for verb in ("added", "changed", "withdrawn"):
             for name in getattr(report, verb) if options["verbosity"] > 1 else ():
                 self.stdout.write(f"{verb}: {name}")
-        self.stdout.write(f"{report}")
+        if options["verbosity"]:
+            self.stdout.write(f"{report}")

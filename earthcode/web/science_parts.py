@@ -1,0 +1,84 @@
+"""What pages about other things show of science, and what they need to hand on: lists, and what a request is to run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from earthcode.catalogue.models import Offering
+from earthcode.science import queries
+from earthcode.science.linking import MADE
+from earthcode.science.models import Kind, Record
+from earthcode.science.queries import Directory, theme_label
+
+#: Records on an offering's page; the rest is a list of its own.
+ON_OFFERING: Final = 5
+
+
+def rows_of(pks: Sequence[int]) -> list[dict[str, Any]]:
+    rows = Record.objects.select_related("workflow").in_bulk(pks)
+    return [_row(rows[pk]) for pk in pks if pk in rows]
+
+
+def _row(record: Record) -> dict[str, Any]:
+    """A record in a list."""
+    return {
+        "record": record,
+        "line": short_line(record),
+        "summary": record.description,
+        "tags": [*map(theme_label, record.themes), *record.keywords[:5]],
+    }
+
+
+def short_line(record: Record) -> str:
+    """What it is in a few words, from what it states: "Jupyter notebook in Python, made on DeepESDL platform"."""
+    kind = queries.program_of(record).application_type or _("Program of a type that is not stated")
+    languages = ", ".join(record.languages)
+    words = _("%(type)s in %(language)s") % {"type": kind, "language": languages} if languages else kind
+    made = next((each["title"] for each in record.platforms if each["role"] == MADE and each["title"]), "")
+    return _("%(words)s, made on %(platform)s") % {"words": words, "platform": made} if made else words
+
+
+def workflows_on(offering: Offering, directory: Directory) -> dict[str, Any] | None:
+    """What an offering's page shows of the records it can run; None where there are none. One query."""
+    entries = directory.runnable_on(offering.pk)
+    if not entries:
+        return None
+    return {
+        "rows": rows_of([entry.pk for entry in entries[:ON_OFFERING]]),
+        "count": len(entries),
+        "more": len(entries) > ON_OFFERING,
+        "url": f"{reverse('science')}?{urlencode({'on': offering.slug})}",
+    }
+
+
+def run_wanted(request: HttpRequest) -> Record | None:
+    """The record that ``?run=workflow:…`` names, which a new request is to run; None where there is no such thing."""
+    kind, colon, osc_id = request.GET.get("run", "").partition(":")
+    if not colon or kind not in Kind.values or "\x00" in osc_id:
+        return None
+    return Record.objects.current().filter(kind=kind, osc_id=osc_id).first()
+
+
+def run_of(reference: str) -> Record | None:
+    """What a request was begun for, with "Run this"; None for all others."""
+    return Record.objects.filter(planned_runs__reference=reference).first()
+
+
+def case_beginning(reference: str) -> str:
+    """How the science case of a request begins that was started from "Run this", in Markdown; empty for all others."""
+    record = run_of(reference)
+    if record is None:
+        return ""
+    # Brackets and backslashes in a title would end the link's words.
+    title = "".join(f"\\{each}" if each in "\\[]*_`<" else each for each in record.title)
+    words = {"kind": record.get_kind_display().lower(), "title": title, "url": record.source_url}
+    if record.is_demonstration:
+        # It is in no catalogue that a link could lead to.
+        return _("We will run the %(kind)s “%(title)s”, which was made up for trying this site out.") % words + "\n\n"
+    return _("We will run the %(kind)s [%(title)s](%(url)s) of the Open Science Catalog.") % words + "\n\n"
