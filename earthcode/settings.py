@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "earthcode.settlement",
     "earthcode.provisioning",
     "earthcode.sponsorship",
+    "earthcode.onboarding",
     "earthcode.publishing",
     "earthcode.science",
     "earthcode.catalogue",

@@ -13,6 +13,7 @@ from earthcode.web import (
     accounts,
     administrators,
     allocations,
+    applications,
     audit,
     awards,
     catalogue,
@@ -24,6 +25,7 @@ from earthcode.web import (
     ledger,
     notifications,
     offerings,
+    onboarding,
     preferences,
     projects,
     request_hub,
@@ -44,6 +46,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("science/", science.science, name="science"),
     re_path(r"^science/workflows/(?P<osc_id>[\w.-]+)/$", science.workflow, name="workflow"),
     re_path(r"^science/experiments/(?P<osc_id>[\w.-]+)/$", science.experiment, name="experiment"),
+    path("providers/", onboarding.providers, name="providers"),
     path("help/", help.how_it_works, name="help"),
     path("accessibility/", help.accessibility, name="accessibility"),
     path("privacy/", help.privacy, name="privacy"),
@@ -95,8 +98,23 @@ urlpatterns += [
     path("requests/<slug:reference>/edit/check/", request_hub.check_task, name="request_edit_check"),
 ]
 
+# Those who want to run platforms.
+urlpatterns += [
+    path("applications/new/", onboarding.application_new, name="application_new"),
+    path("applications/<slug:reference>/", onboarding.application, name="application"),
+    path("applications/<slug:reference>/about/", onboarding.application_about, name="application_about"),
+    path("applications/<slug:reference>/items/<slug:code>/", onboarding.application_item, name="application_item"),
+    path("applications/<slug:reference>/send/", onboarding.application_send, name="application_send"),
+    path("applications/<slug:reference>/withdraw/", onboarding.application_withdraw, name="application_withdraw"),
+    path("applications/<slug:reference>/check/", onboarding.application_check, name="application_check"),
+]
+
 # Those who decide.
 urlpatterns += [
+    # Before the requests, whose references would swallow it.
+    path("review/applications/", applications.applications, name="applications"),
+    path("review/applications/<slug:reference>/", applications.review_application, name="review_application"),
+    path("review/applications/<slug:reference>/items/<slug:code>/", applications.review_item, name="review_item"),
     path("review/", review.review, name="review"),
     path("review/offerings/", drafts.offering_approvals, name="offering_approvals"),
     path("review/offerings/<int:pk>/", drafts.offering_approval, name="offering_approval"),

@@ -106,6 +106,7 @@ _ENTRIES: dict[Audience, list[tuple[Words, str]]] = {
 _PAGES_OF_LIST: dict[str, str] = {"orders": "allocations"}
 _FOOT_ENTRIES: list[tuple[Words, str]] = [
     (_("Help"), "help"),
+    (_("For providers"), "providers"),
     (_("API"), "api_docs"),
     (_("Status"), "status"),
     (_("Accessibility"), "accessibility"),

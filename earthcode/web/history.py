@@ -50,6 +50,10 @@ def _of_allocation(words: Words) -> Callable[[Event], str]:
     return lambda event: str(words) % {"allocation": event.subject_label}
 
 
+def _of_item(words: Words) -> Callable[[Event], str]:
+    return lambda event: str(words) % {"item": event.subject_label}
+
+
 #: Events that are not here (each saving of a draft, each visit to a platform) are in the trail only.
 _TELLINGS: dict[str, _Telling] = {
     "resource_request.start": _Telling("ph0", gettext_lazy("Draft started")),
@@ -85,6 +89,16 @@ _TELLINGS: dict[str, _Telling] = {
         _of_allocation(gettext_lazy("%(allocation)s has ended")),
         own=gettext_lazy("Access removed, credits given back"),
     ),
+    "application.start": _Telling("ph0", gettext_lazy("Application started")),
+    "application.save_about": _Telling("ph0", gettext_lazy("Organisation, platform or kind changed")),
+    "application.submit": _Telling("ph2", gettext_lazy("Sent to ESA"), quote="answer"),
+    "application.return": _Telling("ph-q", gettext_lazy("Returned to the applicant"), quote="reason"),
+    "application.accept": _Telling("ph4", gettext_lazy("Application accepted"), quote="reason"),
+    "application.reject": _Telling("ph-x", gettext_lazy("Application rejected"), quote="reason"),
+    "application.withdraw": _Telling("ph-x", gettext_lazy("Application withdrawn")),
+    "application_item.give": _Telling("ph1", _of_item(gettext_lazy("Evidence given: %(item)s"))),
+    "application_item.accept": _Telling("ph3", _of_item(gettext_lazy("Item accepted: %(item)s")), quote="comment"),
+    "application_item.return": _Telling("ph-q", _of_item(gettext_lazy("Item returned: %(item)s")), quote="comment"),
     "organisation.add_administrator": _Telling(
         "ph2", lambda event: _("%(name)s became an administrator") % {"name": event.data.get("name", "")}
     ),
@@ -126,6 +140,9 @@ _IN_THE_TRAIL: dict[str, Words] = {
     "offering.unlist": gettext_lazy("Taken off the list"),
     "offering_draft.catch_up": gettext_lazy("Draft brought up to date"),
     "offering_draft.save": gettext_lazy("Draft saved"),
+    "application.check": gettext_lazy("Addresses of an application looked at again"),
+    "organisation.register": gettext_lazy("Organisation taken on as a provider"),
+    "platform.register": gettext_lazy("Platform taken on"),
     "user.sign_in": gettext_lazy("Signed in"),
     "user.role_granted": gettext_lazy("Role given by the single sign-on"),
     "user.role_removed": gettext_lazy("Role taken away by the single sign-on"),

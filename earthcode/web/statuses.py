@@ -73,6 +73,21 @@ STATUSES: dict[str, Status] = {
     "draft.returned": Status(_("Returned"), "ph-q", "warn", _("ESA says what has to be different."), _("Provider")),
     "draft.published": Status(_("Published"), "ph4", "ok", _("It is what the catalogue says."), _("Nobody")),
     "draft.discarded": Status(_("Discarded"), "ph-x", "mute", _("Not wanted any more."), _("Nobody")),
+    # applications of providers, and their items
+    "application.draft": Status(_("Draft"), "ph0", "mute", _("Not sent. Only those who apply see it."), _("You")),
+    "application.submitted": Status(_("With ESA"), "ph2", "think", _("ESA looks at each item."), _("ESA")),
+    "application.returned": Status(_("Returned"), "ph-q", "warn", _("ESA needs more on some items."), _("Applicant")),
+    "application.accepted": Status(
+        _("Accepted"), "ph4", "ok", _("The organisation is a provider now."), _("The provider")
+    ),
+    "application.rejected": Status(
+        _("Rejected"), "ph-x", "bad", _("Not accepted. The reason is on the page."), _("Nobody")
+    ),
+    "application.withdrawn": Status(_("Withdrawn"), "ph-x", "mute", _("Taken back by the applicant."), _("Nobody")),
+    "applicationitem.to_do": Status(_("To do"), "ph0", "mute", _("Nothing has been given yet."), _("Applicant")),
+    "applicationitem.given": Status(_("Given"), "ph2", "info", _("There is evidence to look at."), _("ESA")),
+    "applicationitem.returned": Status(_("Returned"), "ph-q", "warn", _("Something is missing."), _("Applicant")),
+    "applicationitem.accepted": Status(_("Accepted"), "ph4", "ok", _("The evidence is good."), _("Nobody")),
     # operations on a platform
     "operation.queued": Status(_("Waiting"), "ph1", "info", _("A worker takes it next."), _("Nobody")),
     "operation.succeeded": Status(_("Done"), "ph4", "ok", _("The platform did it."), _("Nobody")),
