@@ -34,6 +34,7 @@ from earthcode.web.lists import paginate
 from earthcode.web.notifications import page_opened
 from earthcode.web.onboarding import KINDS, answers_of, runs_in_order
 from earthcode.web.posting import add_refusal, posted
+from earthcode.web.reviewing import lists_for
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
 
@@ -124,6 +125,7 @@ def applications(request: SignedInRequest) -> HttpResponse:
         request,
         "onboarding/applications.html",
         {
+            "lists": lists_for(request.user, "applications"),
             "page": page,
             "rows": [
                 {

@@ -53,6 +53,7 @@ from earthcode.web.notifications import page_opened
 from earthcode.web.posting import add_refusal, posted
 from earthcode.web.publishing_forms import SECTION_FORMS, ComponentFormSet, DecideForm, NoteForm, PlanForm, SectionForm
 from earthcode.web.request_hub import Task
+from earthcode.web.reviewing import lists_for
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words
 
@@ -427,6 +428,7 @@ def offering_approvals(request: SignedInRequest) -> HttpResponse:
     rows = sent.filter(_PARTS[chosen][1]).select_related("platform__provider", "submitted_by").order_by(*order)
     url = reverse("offering_approvals")
     context = {
+        "lists": lists_for(request.user, "offering_approvals"),
         "page": paginate(request, rows, count=counts[f"of_{chosen}"]),
         "tabs": [
             {

@@ -42,6 +42,7 @@ from earthcode.web.notifications import page_opened
 from earthcode.web.posting import add_refusal, posted
 from earthcode.web.request_forms import workload_words
 from earthcode.web.requests import due_words
+from earthcode.web.reviewing import lists_for
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statuses import Words, status_of
 
@@ -176,6 +177,7 @@ def _page(request: SignedInRequest, reference: str | None, form: DecisionForm | 
         "review/queue.html",
         {
             "shows": "dossier" if reference else "list",
+            "lists": lists_for(user, "review"),
             "summary": _summary(counts["of_"], counts["late"]),
             "calls": [_call_bar(budget, chosen) for budget in calls],
             "tabs": _tabs(counts, name),

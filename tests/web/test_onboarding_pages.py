@@ -229,7 +229,7 @@ def test_only_esa_has_a_list_of_applications(
     for client in (as_alice, as_petra, as_stranger):
         assert client.get("/review/applications/").status_code == 404
         assert client.get(f"/review/applications/{sent_application.reference}/").status_code == 404
-    assert link(page_of(as_maria, "/review/"), "Applications") is not None
+    assert link(page_of(as_maria, "/review/"), "Applications of providers") is not None
 
 
 def test_a_manager_who_wrote_it_is_told_why_they_do_not_decide(

@@ -158,7 +158,7 @@ def test_the_tab_follows_the_request_that_is_open(
 
     page = soup(as_maria.get(url(asked)))
 
-    current = page.select_one(".tabs a[aria-current]")
+    current = page.select_one("nav[aria-label='Queue'] a[aria-current]")
     assert current is not None
     assert "Waiting for applicant" in current.get_text()
 
