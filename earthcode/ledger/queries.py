@@ -412,7 +412,8 @@ def _pages_upwards(account: AccountRef, size: int) -> Iterator[list[StatementLin
 class Movement:
     """One posting of a hold: ``amount`` went from one account to another.
 
-    ``used`` is what its payee had taken for good after that, ``remaining`` what the hold had left.
+    ``to_call`` if it went home, because the award was over. ``used`` is what its payee had taken for good after that,
+    ``remaining`` what the hold had left.
     """
 
     entry_id: int
@@ -422,6 +423,7 @@ class Movement:
     reason: str
     source: AccountKind
     target: AccountKind
+    to_call: bool
     amount: MicroCredits
     used: MicroCredits
     remaining: MicroCredits
@@ -434,13 +436,13 @@ def statement_of_hold(hold: int, *, limit: int = 50) -> list[Movement]:
             """
             SELECT
                 entry.id, entry.kind, entry.effective_at, entry.actor, entry.reason, source.kind, target.kind,
-                posting.amount,
+                (target.home_id = target.id) IS TRUE, posting.amount,
                 sum(
                     CASE hold.payee_id WHEN posting.credit_id THEN 1 WHEN posting.debit_id THEN -1 ELSE 0 END
                     * posting.amount
                 ) OVER so_far::bigint,
                 sum(
-                    CASE hold.held_id WHEN posting.credit_id THEN 1 WHEN posting.debit_id THEN -1 ELSE 0 END
+                    CASE 'held' WHEN target.kind THEN 1 WHEN source.kind THEN -1 ELSE 0 END
                     * posting.amount
                 ) OVER so_far::bigint
             FROM ledger_hold hold
@@ -466,6 +468,7 @@ def _movement(
     reason: str,
     source: str,
     target: str,
+    to_call: bool,
     amount: int,
     used: int,
     remaining: int,
@@ -478,6 +481,7 @@ def _movement(
         reason=reason,
         source=AccountKind(source),
         target=AccountKind(target),
+        to_call=to_call,
         amount=MicroCredits(amount),
         used=MicroCredits(used),
         remaining=MicroCredits(remaining),

@@ -5,7 +5,7 @@ commit. Locks are taken in one order: the award, the allocation, its operations,
 """
 
 import uuid
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
 
@@ -150,13 +150,11 @@ def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) 
     refuse_if_retired(allocation.plan.offering, on=at.date(), field="plan")
     reference = f"{award.reference}-{award.allocations.count() + 1}"
     platform = allocation.plan.offering.platform
-    wallet = ledger.award_accounts(award.reference)
-    hold = ledger.hold(
-        wallet=wallet.available,
-        held=wallet.held,
+    hold = ledger.draw(
+        award.reference,
         payee=ledger.provider_accounts(platform.provider.slug, award.call.slug).accrued,
         amount=allocation.amount,
-        expires_at=end_of(allocation.ends_on) + LAST_USAGE_WITHIN,
+        expires_at=sponsorship.end_of(allocation.ends_on) + LAST_USAGE_WITHIN,
         key=uuid.uuid5(_KEYS, f"hold:{reference}"),
         by=by,
         at=at,
@@ -280,11 +278,6 @@ def provisioning_key(allocation: Allocation) -> uuid.UUID:
 def release_key(allocation: Allocation) -> uuid.UUID:
     """The ledger's key for giving back what the allocation did not need."""
     return uuid.uuid5(_KEYS, f"release:{allocation.reference}")
-
-
-def end_of(day: date) -> datetime:
-    """The moment a last day is over (UTC)."""
-    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=UTC)
 
 
 def _queue(allocation: Allocation, kind: OperationKind, *, at: datetime) -> Operation:

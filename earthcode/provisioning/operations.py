@@ -37,6 +37,7 @@ from earthcode.lib.claim import claim_in_transaction, still_mine
 from earthcode.provisioning import actions, messages
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import Allocation, Operation, OperationKind, OperationStatus
+from earthcode.sponsorship import actions as sponsorship
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +88,7 @@ def order_for(allocation: Allocation) -> Order:
         key=str(actions.provisioning_key(allocation)),
         people=_people(allocation),
         starts_at=datetime.combine(allocation.starts_on, time.min, tzinfo=UTC),
-        ends_at=actions.end_of(allocation.ends_on),
+        ends_at=sponsorship.end_of(allocation.ends_on),
         quantities={metric: f"{quantity.normalize():f}" for metric, quantity in quantities.items()},
         settings=allocation.plan.connector_settings,
     )

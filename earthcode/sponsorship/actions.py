@@ -4,7 +4,7 @@ Each action is one transaction, checks who asks, and does everything or raises a
 """
 
 import uuid
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 from django.db import connection, transaction
 
@@ -295,8 +295,15 @@ def approve(resource_request: ResourceRequest, *, reason: str, by: User, at: dat
         ends_on=months_after(starts_on, max(line.months for line in resource_request.lines.all())),
         created_at=at,
     )
+    # The credits can be placed at once: the start only says from when the periods count. What is left at the end goes back.
     ledger.award(
-        call.slug, award.reference, award.amount, key=uuid.uuid5(_KEYS, f"award:{award.reference}"), by=by, at=at
+        call.slug,
+        award.reference,
+        award.amount,
+        closes_at=end_of(award.ends_on),
+        key=uuid.uuid5(_KEYS, f"award:{award.reference}"),
+        by=by,
+        at=at,
     )
     messages.decided(decision, subject=f"{as_text(award.amount)} credits granted")
     return award
@@ -318,6 +325,11 @@ def reject(resource_request: ResourceRequest, *, reason: str, by: User, at: date
     decision = _decide(resource_request, DecisionKind.REJECT, reason, by=by, at=at)
     messages.decided(decision, subject="not granted")
     return decision
+
+
+def end_of(day: date) -> datetime:
+    """The moment a last day is over (UTC)."""
+    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=UTC)
 
 
 def months_after(day: date, months: int) -> date:

@@ -25,8 +25,8 @@ SIMILAR_MAX = 200
 class CallBudget:
     """What a call was given, and where that is now; micro-credits.
 
-    ``free`` can still be awarded. ``spent`` is what providers have earned and not yet been paid for, ``committed`` what
-    awards have and did not spend.
+    ``free`` can still be awarded. ``spent`` is what providers have earned from its credits and not yet been paid for,
+    ``committed`` what awards have and did not spend.
     """
 
     call: Call
@@ -49,15 +49,17 @@ def calls_in_use(on: date) -> QuerySet[Call]:
 
 
 def budgets(calls: QuerySet[Call]) -> list[CallBudget]:
-    """The budgets of these calls, in their order, in two queries."""
+    """The budgets of these calls, in their order, in three queries."""
     providers = Organisation.objects.filter(platforms__isnull=False).order_by("slug").distinct()
     rows = list(calls.annotate(provider_slugs=ArraySubquery(providers.values("slug"))))
     accounts = {call.slug: _accounts_of(call.slug, call.provider_slugs) for call in rows}
     has = ledger.balances([code for codes in accounts.values() for code in codes])
+    owed = ledger.debts_of_calls(accounts)
     found = []
     for call in rows:
         commitment, available, *earned = accounts[call.slug]
-        spent = MicroCredits(sum(has[code] for code in earned))
+        # What awards owe was earned by providers, but no credits of the call went there yet.
+        spent = MicroCredits(sum(has[code] for code in earned) - owed[call.slug])
         found.append(CallBudget(call, total=has[commitment], free=has[available], spent=spent))
     return found
 

@@ -88,7 +88,7 @@ def rows_of(allocations: Sequence[Allocation], *, today: date, with_leaders: boo
         AllocationRow(
             allocation=allocation,
             left=holds[allocation.hold_id].remaining,
-            used=holds[allocation.hold_id].captured - holds[allocation.hold_id].refunded,
+            used=holds[allocation.hold_id].used,
             days_left=days_left(allocation, today=today),
             problem=problems.get(allocation.pk, ""),
             leader=leaders.get(allocation.award.project_id),
@@ -437,12 +437,20 @@ def _statement_row(movement: books.Movement) -> dict[str, object]:
     match movement.kind, movement.source, movement.target:
         case EntryKind.HOLD, _, _:
             text = _("Set aside from the award")
+        case _, AccountKind.HELD, AccountKind.AVAILABLE if movement.to_call:
+            text = _("Given back to the call: the award is over")
         case EntryKind.EXPIRE, _, _:
             text = _("Given back to the award: the time for reporting usage is over")
         case _, AccountKind.HELD, AccountKind.AVAILABLE:
             text = _("Given back to the award")
         case _, AccountKind.HELD, _:
             text = _("Usage")
+        case _, AccountKind.DEBT, _:
+            text = _("Usage of %(credits)s beyond what was set aside: the award owes it") % {
+                "credits": as_text(movement.amount)
+            }
+        case EntryKind.REFUND, _, _ if movement.to_call or movement.target == AccountKind.DEBT:
+            text = _("Refund of %(credits)s") % {"credits": as_text(movement.amount)}
         case EntryKind.REFUND, _, _:
             text = _("Refund of %(credits)s, to the award") % {"credits": as_text(movement.amount)}
         case _:

@@ -52,8 +52,8 @@ def award(request: SignedInRequest, reference: str) -> HttpResponse:
     """What was granted, where it is now, and every entry of its account."""
     found = _visible(request.user, reference)
     accounts = chart.award_accounts(found.reference)
-    has = books.balances([accounts.available, accounts.held])
-    free, held = has[accounts.available], has[accounts.held]
+    has = books.award_balances([found.reference])[found.reference]
+    free = has.available
     allocations = allocations_visible_to(request.user).filter(award=found).select_related("award__resource_request")
     # One more than is shown tells whether there are more.
     shown = list(allocations.order_by("-created_at", "-pk")[: ALLOCATIONS_SHOWN + 1])
@@ -70,8 +70,8 @@ def award(request: SignedInRequest, reference: str) -> HttpResponse:
                     "note": _("of %(credits)s granted") % {"credits": as_text(found.amount)},
                     "main": True,
                 },
-                {"label": _("Set aside"), "value": as_text(held), "note": _("for its allocations")},
-                {"label": _("Used"), "value": as_text(found.amount - free - held), "note": _("as platforms report it")},
+                {"label": _("Set aside"), "value": as_text(has.held), "note": _("for its allocations")},
+                {"label": _("Used"), "value": as_text(has.used), "note": _("as platforms report it")},
                 {"label": _("Until"), "value": date_format(found.ends_on), "note": ""},
             ],
             "may_see_request": request.user.may(Permission.REQUEST_VIEW, found),
@@ -98,6 +98,8 @@ def _row(line: books.StatementLine, references: dict[int, str]) -> dict[str, obj
     words = {
         EntryKind.AWARD: _("Granted by ESA"),
         EntryKind.RETURN: _("Returned to the call"),
+        EntryKind.LAPSE: _("Went back to the call: the award is over"),
+        EntryKind.REPAY: _("Paid for usage beyond what was set aside"),
         EntryKind.HOLD: _("Set aside for %(allocation)s"),
         EntryKind.CAPTURE: _("Not needed by %(allocation)s"),
         EntryKind.RELEASE: _("Given back by %(allocation)s"),

@@ -22,7 +22,6 @@ from earthcode.identity import projects
 from earthcode.identity.models import Membership, Project, User
 from earthcode.identity.queries import person_named
 from earthcode.identity.roles import Permission, ProjectRole, Role
-from earthcode.ledger import chart
 from earthcode.ledger import queries as books
 from earthcode.lib.errors import Refused
 from earthcode.provisioning import people
@@ -276,14 +275,13 @@ def _role_words(membership: Membership) -> str:
 
 def _with_balances(awards: list[Award]) -> list[dict[str, Any]]:
     """Each award with what it can still place and what its allocations have set aside; one query."""
-    accounts = {award.pk: chart.award_accounts(award.reference) for award in awards}
-    has = books.balances([code for each in accounts.values() for code in (each.available, each.held)])
+    has = books.award_balances(award.reference for award in awards)
     return [
         {
             "award": award,
-            "available": has[accounts[award.pk].available],
-            "held": has[accounts[award.pk].held],
-            "used": award.amount - has[accounts[award.pk].available] - has[accounts[award.pk].held],
+            "available": has[award.reference].available,
+            "held": has[award.reference].held,
+            "used": has[award.reference].used,
         }
         for award in awards
     ]

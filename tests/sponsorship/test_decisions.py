@@ -7,14 +7,17 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, connection, transaction
 
+from earthcode.audit.actors import CLOCK
 from earthcode.audit.models import Event
 from earthcode.catalogue.models import Plan, Tier
 from earthcode.identity import projects
 from earthcode.identity.models import Organisation, Project, RoleGrant, User
 from earthcode.identity.roles import Role
+from earthcode.ledger import actions as ledger
+from earthcode.ledger import queries as books
 from earthcode.ledger.actions import InsufficientCredits
 from earthcode.lib.errors import InvalidInput, NotPermitted
-from earthcode.lib.money import credits
+from earthcode.lib.money import MicroCredits, credits
 from earthcode.lifecycle import WrongState
 from earthcode.notifications.models import Message
 from earthcode.sponsorship import actions as sponsorship
@@ -59,6 +62,19 @@ def test_approving_moves_the_credits_from_the_call_to_an_award(
     assert (award.starts_on, award.ends_on) == (date(2026, 12, 1), date(2027, 6, 1))
     assert call_balance(call.slug) == credits("99565.6")
     assert award_balance(award.reference) == credits("434.4")
+
+
+def test_what_an_award_has_left_goes_back_to_the_call_after_its_last_day(
+    sent_request: ResourceRequest, maria: User, now: datetime
+) -> None:
+    award = sponsorship.approve(sent_request, reason="Good science.", by=maria, at=now)
+    before, end = call_balance(award.call.slug), sponsorship.end_of(award.ends_on)
+
+    assert ledger.lapse(before=end - timedelta(seconds=1), by=CLOCK) == []
+    assert len(ledger.lapse(before=end, by=CLOCK)) == 1
+
+    assert call_balance(award.call.slug) == before + award.amount
+    assert books.award_balances([award.reference])[award.reference] == books.AwardBalance(*[MicroCredits(0)] * 4)
 
 
 def test_a_decision_has_a_person_a_time_and_a_reason(sent_request: ResourceRequest, maria: User, now: datetime) -> None:

@@ -90,7 +90,7 @@ class AllocationSerializer(serializers.ModelSerializer[Allocation]):
     @extend_schema_field(CreditsField())
     def get_credits_used(self, allocation: Allocation) -> str:
         hold = self._hold(allocation)
-        return CreditsField().to_representation(hold.captured - hold.refunded)
+        return CreditsField().to_representation(hold.used)
 
     def _hold(self, allocation: Allocation) -> Any:
         """From one query for the whole answer."""
