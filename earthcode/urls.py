@@ -6,6 +6,7 @@ from earthcode.api import discovery
 from earthcode.api import docs as api_docs
 from earthcode.api.ogc import views as ogc
 from earthcode.api.v1 import allocations as api_allocations
+from earthcode.api.v1 import estimates as api_estimates
 from earthcode.api.v1 import offerings as api_offerings
 from earthcode.api.v1 import resource_requests as api_requests
 from earthcode.api.v1.me import Me
@@ -17,8 +18,10 @@ from earthcode.web import (
     audit,
     awards,
     catalogue,
+    compare,
     dashboard,
     drafts,
+    estimates,
     gallery,
     help,
     home,
@@ -47,6 +50,9 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^science/workflows/(?P<osc_id>[\w.-]+)/$", science.workflow, name="workflow"),
     re_path(r"^science/experiments/(?P<osc_id>[\w.-]+)/$", science.experiment, name="experiment"),
     path("providers/", onboarding.providers, name="providers"),
+    path("compare/", compare.compare, name="compare"),
+    path("estimates/new/", estimates.new, name="estimate_new"),
+    path("estimates/<slug:token>/", estimates.estimate, name="estimate"),
     path("help/", help.how_it_works, name="help"),
     path("accessibility/", help.accessibility, name="accessibility"),
     path("privacy/", help.privacy, name="privacy"),
@@ -64,6 +70,7 @@ urlpatterns += [
     path("notifications/read/", notifications.mark_read, name="notifications_read"),
     path("notifications/<int:pk>/", notifications.open_message, name="notification"),
     path("home/", dashboard.home, name="home"),
+    path("estimates/", estimates.own, name="estimates"),
     path("allocations/", allocations.allocations, name="allocations"),
     path("allocations/<slug:reference>/", allocations.allocation, name="allocation"),
     path("allocations/<slug:reference>/end/", allocations.end, name="allocation_end"),
@@ -175,6 +182,8 @@ urlpatterns += [
     path("api/v1/me", Me.as_view(), name="api_me"),
     path("api/v1/offerings", api_offerings.Offerings.as_view(), name="api_offerings"),
     path("api/v1/offerings/<slug:slug>", api_offerings.OfferingDetail.as_view(), name="api_offering"),
+    path("api/v1/estimates", api_estimates.Estimates.as_view(), name="api_estimates"),
+    path("api/v1/estimates/<slug:token>", api_estimates.EstimateDetail.as_view(), name="api_estimate"),
     path("api/v1/resource_requests", api_requests.ResourceRequests.as_view(), name="api_resource_requests"),
     path(
         "api/v1/resource_requests/<slug:reference>",

@@ -140,6 +140,11 @@ class Workload:
             params["who"] = ",".join(self.audiences)
         return params
 
+    def changes(self) -> dict[str, str]:
+        """As ``as_params``, without what is as in ``Workload()``: what an address has to say."""
+        usual = Workload().as_params()
+        return {name: value for name, value in self.as_params().items() if usual.get(name) != value}
+
     def as_json(self) -> dict[str, str]:
         """As it is stored with a request line: the same names as in addresses."""
         return self.as_params()

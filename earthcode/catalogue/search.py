@@ -233,15 +233,21 @@ FACETS: Final = (
 #: The one facet that depends on the workload; see ``_price_values``.
 PRICE: Final = "price"
 PRICE_TITLE: Final = _("Price")
+#: The one facet that depends on the reader, too: what the credits they can place would pay for.
+CREDITS: Final = "credits"
+CREDITS_TITLE: Final = _("Your free credits")
+FITS: Final = "fit"
 #: In the order in which they are shown.
-FACET_NAMES: Final = ("interface", "data", "service", PRICE, "way", "place", "tier", "provider")
+FACET_NAMES: Final = ("interface", "data", "service", PRICE, CREDITS, "way", "place", "tier", "provider")
 
+_TITLES: Final = {facet.name: facet.title for facet in FACETS} | {PRICE: PRICE_TITLE, CREDITS: CREDITS_TITLE}
 _PRICE_LABELS: Final = {
     "priced": _("Priced for your workload"),
     "free": _("Free tier"),
     "unit": _("Unit prices only"),
     "on-request": _("On request"),
 }
+_CREDITS_LABELS: Final = {FITS: _("Pay for your workload")}
 
 
 def _price_values(price: OfferingPrice) -> tuple[str, ...]:
@@ -316,6 +322,7 @@ class Index:
     def __init__(self, entries: Sequence[OfferingEntry]) -> None:
         self.entries = tuple(entries)
         self.everything = (1 << len(self.entries)) - 1
+        self.by_slug = {entry.slug: entry for entry in self.entries}
         self._place = {entry.pk: place for place, entry in enumerate(self.entries)}
         self._labels: dict[str, dict[str, str]] = {}
         self._sets: dict[str, dict[str, int]] = {}
@@ -348,20 +355,39 @@ class Index:
         """What people read for a filter; None if there is no such filter."""
         if facet == PRICE:
             return str(_PRICE_LABELS[value]) if value in _PRICE_LABELS else None
+        if facet == CREDITS:
+            return str(_CREDITS_LABELS[value]) if value in _CREDITS_LABELS else None
         return self._labels.get(facet, {}).get(value)
 
-    def search(self, words: Words, chosen: Mapping[str, Sequence[str]], workload: Workload, *, sort: str) -> Result:
+    def search(
+        self,
+        words: Words,
+        chosen: Mapping[str, Sequence[str]],
+        workload: Workload,
+        *,
+        sort: str,
+        free: int | None = None,
+    ) -> Result:
         """The offerings with these words and filters. A filter that no offering has finds nothing.
 
-        ``sort`` is ``price``, ``name`` or ``relevance``.
+        ``sort`` is ``price``, ``name`` or ``relevance``. ``free`` is what the reader can place, in micro-credits; without it
+        there is no such filter, and one that was chosen counts for nothing.
         """
         prices = self.prices(workload)
         priced: dict[str, int] = dict.fromkeys(_PRICE_LABELS, 0)
         for place, price in enumerate(prices):
             for value in _price_values(price):
                 priced[value] |= 1 << place
-        sets = {**self._sets, PRICE: priced}
-        all_of = {facet.name: facet.all_of for facet in FACETS} | {PRICE: False}
+        affordable: dict[str, int] = {}
+        if free is None:
+            chosen = {name: values for name, values in chosen.items() if name != CREDITS}
+        else:
+            affordable[FITS] = 0
+            for place, price in enumerate(prices):
+                if price.total is not None and price.total <= free:
+                    affordable[FITS] |= 1 << place
+        sets = {**self._sets, PRICE: priced, CREDITS: affordable}
+        all_of = {facet.name: facet.all_of for facet in FACETS} | {PRICE: False, CREDITS: True}
 
         found = self.everything if words.ranks is None else self._set_of(words.ranks)
         cuts = {name: self._cut(sets[name], chosen.get(name, ()), all_of=all_of[name]) for name in FACET_NAMES}
@@ -410,10 +436,9 @@ class Index:
             for value, members in sets.items()
         ]
         # The order does not depend on the current results, so that options keep their place while one filters.
-        if name != PRICE:
+        if name not in (PRICE, CREDITS):
             options.sort(key=lambda each: (-sets[each.value].bit_count(), each.label.casefold()))
-        title = PRICE_TITLE if name == PRICE else next(facet.title for facet in FACETS if facet.name == name)
-        return FacetCounts(name, str(title), tuple(options))
+        return FacetCounts(name, str(_TITLES[name]), tuple(options))
 
 
 _cached: tuple[tuple[str, int, date], Index] | None = None

@@ -134,6 +134,31 @@ def unspent(award_keys: models.QuerySet[Any, Any]) -> MicroCredits | None:
     return None if found is None else MicroCredits(found)
 
 
+def most_free(award_keys: models.QuerySet[Any, Any], *, at: datetime) -> MicroCredits | None:
+    """The most that one of these awards can have placed at that moment; otherwise as ``unspent``."""
+    try:
+        keys, parameters = award_keys.query.sql_with_params()
+    except EmptyResultSet:
+        return None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""
+            SELECT max(award.free)
+            FROM (
+                SELECT sum(account.credits - account.debits)::bigint AS free
+                FROM ({keys}) award (key)
+                JOIN ledger_account first ON first.code = format(%s, award.key)
+                JOIN ledger_account account ON account.award_id = first.id AND account.kind = 'available'
+                WHERE coalesce(account.opens_at <= %s, true) AND coalesce(account.closes_at > %s, true)
+                GROUP BY award.key
+            ) award
+            """,  # noqa: S608  # the subquery is Django's own, its parameters are passed on
+            [*parameters, chart.award_accounts("%s").available, at, at],
+        )
+        (found,) = cursor.fetchone()
+    return None if found is None else MicroCredits(found)
+
+
 @dataclass(frozen=True)
 class AwardBalance:
     """Where the credits of an award are, over all its tranches.

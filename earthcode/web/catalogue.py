@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from hashlib import blake2b
 from typing import Any, Final, cast
 from urllib.parse import urlencode, urlsplit
 
@@ -23,7 +24,7 @@ from django.utils.translation import gettext_lazy as _lazy
 from django.utils.translation import ngettext
 from django.views.decorators.http import require_safe
 
-from earthcode.catalogue import linked_data, search
+from earthcode.catalogue import asking, linked_data, search
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.metrics import DECLARABLE, Audience, Evidence, Metric
 from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Rate
@@ -37,12 +38,11 @@ from earthcode.catalogue.pricing import (
     number_text,
     quote,
 )
-from earthcode.catalogue.queries import components_on
 from earthcode.catalogue.search import FACET_NAMES, OfferingEntry, OfferingPrice, PlanEntry
 from earthcode.lib.errors import InvalidInput
 from earthcode.science import queries as science
-from earthcode.web import priced, science_parts
-from earthcode.web.context import chrome_of
+from earthcode.web import priced, science_parts, standing
+from earthcode.web.comparing import Tray, chosen_in
 from earthcode.web.freshness import Freshness
 from earthcode.web.lists import ListPage
 
@@ -153,48 +153,69 @@ class WorkloadForm(forms.Form):
 
 @dataclass(frozen=True)
 class View:
-    """What the reader looks at; it is all in the address."""
+    """What the reader looks at; it is all in the address.
+
+    ``text`` may say numbers of the workload in plain words ("16 cores"). They are read once, when the text is new, and are
+    in ``workload`` from then on, where the reader may change them: ``read`` in the address says which text that was. With
+    ``literal`` nothing is read out of the text, and all of it is searched for.
+    """
 
     text: str
     chosen: Mapping[str, tuple[str, ...]]
     workload: Workload
     sort: str
     page: int
+    literal: bool = False
+    compare: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, query: QueryDict, workload: Workload) -> View:
-        text = " ".join(query.get("q", "").replace("\x00", "").split())[:200]
         chosen = {
             name: tuple(dict.fromkeys(value for value in query.getlist(name) if value))[:CHOICES_MAX]
             for name in FACET_NAMES
         }
-        sort = query.get("sort", "")
-        if sort not in SORTS or (sort == "relevance" and not text):
-            sort = cls.usual_sort(text)
         page = query.get("page", "")
-        return cls(
-            text=text,
+        view = cls(
+            text=_text_of(query),
             chosen={name: values for name, values in chosen.items() if values},
             workload=workload,
-            sort=sort,
+            sort=query.get("sort", ""),
             page=int(page) if page.isascii() and page.isdecimal() and len(page) < 6 else 1,
+            literal=query.get("read", "") == LITERAL,
+            compare=chosen_in(query, "compare"),
         )
+        if view.sort not in SORTS or (view.sort == "relevance" and not view.asked.words):
+            view = replace(view, sort=view.usual_sort)
+        return view
 
-    @staticmethod
-    def usual_sort(text: str) -> str:
-        return "relevance" if text else "price"
+    @property
+    def asked(self) -> asking.Asked:
+        """What the text was understood as."""
+        return asking.Asked(self.text, self.text) if self.literal else asking.read(self.text)
+
+    @property
+    def read(self) -> str:
+        """What the address says of a text that was read."""
+        if self.literal:
+            return LITERAL if asking.read(self.text).is_more_than_words else ""
+        return _mark(self.text) if self.asked.params else ""
+
+    @property
+    def usual_sort(self) -> str:
+        return "relevance" if self.asked.words and not self.asked.cheapest else "price"
 
     def url(self, **changes: Any) -> str:
         """The address of this view with changes, without what goes without saying. Another page only where asked for."""
         view = replace(self, **{"page": 1, **changes})
-        if "sort" not in changes and self.sort == self.usual_sort(self.text):
-            view = replace(view, sort=view.usual_sort(view.text))
+        if "sort" not in changes and self.sort == self.usual_sort:
+            view = replace(view, sort=view.usual_sort)
         query: list[tuple[str, str]] = [("q", view.text)] if view.text else []
         query += [(name, value) for name, values in view.chosen.items() for value in values]
-        usual = Workload().as_params()
-        query += [(name, value) for name, value in view.workload.as_params().items() if usual.get(name) != value]
-        if view.sort != self.usual_sort(view.text):
+        query += view.workload.changes().items()
+        query += [("read", view.read)] if view.read else []
+        if view.sort != view.usual_sort:
             query.append(("sort", view.sort))
+        query += [("compare", slug) for slug in view.compare]
         if view.page > 1:
             query.append(("page", str(view.page)))
         address = reverse("catalogue")
@@ -206,10 +227,30 @@ class View:
         return self.url(chosen={**self.chosen, name: left})
 
 
+#: Stands for a text of which nothing is read as a workload.
+LITERAL: Final = "words"
+
+
+def _text_of(query: QueryDict) -> str:
+    return " ".join(query.get("q", "").replace("\x00", "").split())[: asking.TEXT_MAX]
+
+
+def _mark(text: str) -> str:
+    """Stands for a text in an address, to tell whether it is the one that was read."""
+    return blake2b(text.encode(), digest_size=4).hexdigest()
+
+
+def _newly_read(query: QueryDict) -> dict[str, str]:
+    """The numbers in a text that has not been read yet. They win over what the address says of the workload."""
+    text, read = _text_of(query), query.get("read", "")
+    return {} if read in (LITERAL, _mark(text)) else dict(asking.read(text).params)
+
+
 @require_safe
 def catalogue(request: HttpRequest) -> HttpResponse:
     """Search, filter, price, compare. htmx asks for the results alone, at the same address."""
-    form = WorkloadForm(_values_of(request.GET), form_id="filters")
+    newly_read = _newly_read(request.GET)
+    form = WorkloadForm(values_of(request.GET) | newly_read, form_id="filters")
     view = View.of(request.GET, form.workload)
     today = timezone.localdate()
     state = search.catalogue_state()
@@ -217,28 +258,34 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     if (unchanged := fresh.unchanged()) is not None:
         return unchanged
     index = search.index_on(today, state)
-    result = index.search(search.find(view.text), view.chosen, view.workload, sort=view.sort)
-    balance = chrome_of(request).balance if request.user.is_authenticated else None
+    free = standing.free_credits_of(request)
+    words = search.find(view.asked.words)
+    result = index.search(words, view.chosen, view.workload, sort=view.sort, free=free)
+    field = standing.field_for(request, (price.total for _entry, price in result.entries))
+    tray = Tray.of(view.compare, index, view.workload, without=lambda left: view.url(compare=left, page=view.page))
     page = _page_of(result.entries, view)
-    prices = [price.total for _entry, price in result.entries if price.total]
-    ticks = _ticks(prices)
+    ticks = field.ticks
     context = {
         "form": form,
         "view": view,
         "url": reverse("catalogue"),
         "workload": form.workload,
+        "newly_read": newly_read,
+        "understood": _understood(view),
         "words": result.words,
         "count": len(result.entries),
         "count_text": priced.count_text(len(result.entries)),
         "page": page,
-        "cards": [_card(entry, price, view, ticks, balance) for entry, price in page],
-        "price_count": len(prices),
-        "balance": balance,
+        "cards": [_card(entry, price, view, field, ticks) for entry, price in page],
+        "price_count": field.count,
+        "balance": free,
         "facets": [_facet(facet) for facet in result.facets],
         "chosen_count": sum(len(values) for values in view.chosen.values()),
-        "chips": _chips(view, index),
+        "chips": _chips(view, index, free),
         "clear_url": view.url(text="", chosen={}),
         "sorts": _sorts(view),
+        "tray": tray,
+        "compared_elsewhere": tray.besides({entry.slug for entry, _price in page}),
         "offering_count": len(index.entries),
         "provider_count": len({entry.provider_slug for entry in index.entries}),
         "markers": _markers(index.entries),
@@ -255,7 +302,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
 @require_safe
 def offering(request: HttpRequest, slug: str) -> HttpResponse:
     """What it is, who runs it, where, what it costs for the reader's workload, how to get in; each figure with its source."""
-    form = WorkloadForm(_values_of(request.GET), form_id="workload-form")
+    form = WorkloadForm(values_of(request.GET), form_id="workload-form")
     today = timezone.localdate()
     state = search.catalogue_state()
     fresh = Freshness(request, state, today)
@@ -270,11 +317,14 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         slug=slug,
     )
     listed = cast("Sequence[Plan]", this.listed_plans)  # type: ignore[attr-defined]  # made by the prefetch
-    priced_components = components_on([plan.pk for plan in listed], today)
+    index = search.index_on(today, state)
+    entry = index.by_slug.get(slug)
+    priced_components = {plan.pk: plan.components for plan in entry.plans} if entry else {}
     shown = [_plan_shown(plan, priced_components.get(plan.pk, ()), form.workload, today) for plan in listed]
     price = search.price_of([each.entry for each in shown], form.workload)
-    balance = chrome_of(request).balance if request.user.is_authenticated else None
+    field = standing.field_for(request, (each.total for each in index.prices(form.workload)))
     params = urlencode(form.workload.as_params())
+    compare = chosen_in(request.GET, "compare")
     best = next((each for each in shown if price.plan is not None and each.plan.pk == price.plan.pk), None)
     headline = priced.headline(price)
     context = {
@@ -294,9 +344,16 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "headline": headline,
         "best": best,
         "plan_to_request": price.plan_to_request,
-        "balance": balance,
-        "fits": _fits(headline, balance),
-        "fit_text": _fit_text(headline, balance),
+        "standing": field,
+        "rank_text": field.rank_text(headline.total),
+        "fits": field.fits(headline.total),
+        "fit_text": field.fit_text(headline.total),
+        "tray": Tray.of(
+            compare, index, form.workload, without=lambda left: _offering_url(this.slug, form.workload, left)
+        ),
+        "estimate_url": _estimate_url(price, form.workload),
+        "is_compared": this.slug in compare,
+        "compared_elsewhere": [slug for slug in compare if slug != this.slug],
         "facts": _facts(this),
         "science": science_parts.workflows_on(this, science.directory(state)),
         "sources": _sources(this),
@@ -305,7 +362,7 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
     }
     if getattr(request, "htmx", False):
         response = TemplateResponse(request, "catalogue/offering_prices.html", context)
-        response.headers["HX-Replace-Url"] = f"{this.get_absolute_url()}?{params}"
+        response.headers["HX-Replace-Url"] = _offering_url(this.slug, form.workload, compare)
     else:
         address = request.build_absolute_uri(this.get_absolute_url())
         context["linked_data"] = linked_data.script_text(
@@ -315,7 +372,7 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
     return fresh.stamped(response)
 
 
-def _values_of(query: QueryDict) -> dict[str, str]:
+def values_of(query: QueryDict) -> dict[str, str]:
     """The last value of each parameter, without what no database or page can hold."""
     return {name: query.get(name, "").replace("\x00", "") for name in query}
 
@@ -359,8 +416,12 @@ class Card:
     balance: int | None
     fits: bool | None
     fit_text: str
+    rank_text: str
     flag: Mapping[str, str] | None
     request_url: str
+    estimate_url: str
+    compare_value: str
+    selected: bool
 
     @property
     def price(self) -> int | None:
@@ -369,21 +430,16 @@ class Card:
 
 #: Tags on a card; the rest is on the offering's page.
 _INTERFACE_TAGS_MAX, _TAGS_MAX = 4, 7
-#: More marks than this run into each other on a strip.
-_TICKS_MAX = 40
 
 
-def _card(entry: OfferingEntry, price: OfferingPrice, view: View, prices: Sequence[int], balance: int | None) -> Card:
+def _card(entry: OfferingEntry, price: OfferingPrice, view: View, field: standing.Field, ticks: Sequence[int]) -> Card:
     headline = priced.headline(price)
     params = view.workload.as_params()
-    usual = Workload().as_params()
-    changed = urlencode({name: value for name, value in params.items() if usual.get(name) != value})
-    address = reverse("offering", args=[entry.slug])
     request_url = ""
     if price.plan_to_request is not None:
         request_url = f"{reverse('request_new')}?{urlencode({'plan': str(price.plan_to_request.pk), **params})}"
     return Card(
-        url=f"{address}?{changed}" if changed else address,
+        url=_offering_url(entry.slug, view.workload, view.compare),
         title=entry.name,
         provider=entry.provider,
         place=", ".join(part for part in (entry.place, country_name(entry.country) if entry.country else "") if part),
@@ -392,22 +448,32 @@ def _card(entry: OfferingEntry, price: OfferingPrice, view: View, prices: Sequen
         code=entry.monogram,
         seed=entry.slug,
         headline=headline,
-        prices=prices,
-        balance=balance,
-        fits=_fits(headline, balance),
-        fit_text=_fit_text(headline, balance),
+        prices=ticks,
+        balance=field.free,
+        fits=field.fits(headline.total),
+        fit_text=field.fit_text(headline.total),
+        rank_text=field.rank_text(headline.total),
         flag=_flag(entry),
         request_url=request_url,
+        estimate_url=_estimate_url(price, view.workload),
+        compare_value=entry.slug,
+        selected=entry.slug in view.compare,
     )
 
 
-def _ticks(prices: Sequence[int]) -> list[int]:
-    """The prices that a card's strip shows: all, or as many evenly chosen ones as a strip can hold, with both ends."""
-    ordered = sorted(set(prices))
-    if len(ordered) <= _TICKS_MAX:
-        return ordered
-    last = len(ordered) - 1
-    return [ordered[place * last // (_TICKS_MAX - 1)] for place in range(_TICKS_MAX)]
+def _offering_url(slug: str, workload: Workload, compare: Sequence[str] = ()) -> str:
+    query = [*workload.changes().items(), *(("compare", each) for each in compare)]
+    address = reverse("offering", args=[slug])
+    return f"{address}?{urlencode(query)}" if query else address
+
+
+def _estimate_url(price: OfferingPrice, workload: Workload) -> str:
+    """Where the plan that the price is for can be looked at line by line, and added to others."""
+    plan = price.plan_to_request or price.plan
+    if plan is None:
+        return ""
+    query = [("plan", str(plan.pk)), *workload.changes().items()]
+    return f"{reverse('estimate_new')}?{urlencode(query)}"
 
 
 def _tags(entry: OfferingEntry, view: View) -> list[str]:
@@ -426,20 +492,6 @@ def _flag(entry: OfferingEntry) -> dict[str, str] | None:
     return None
 
 
-def _fits(headline: priced.Headline, balance: int | None) -> bool | None:
-    if balance is None or headline.total is None:
-        return None
-    return headline.total <= balance
-
-
-def _fit_text(headline: priced.Headline, balance: int | None) -> str:
-    if balance is None or headline.total is None:
-        return ""
-    if headline.total <= balance:
-        return _("Fits your %(balance)s credits") % {"balance": priced.amount_text(balance)}
-    return _("%(amount)s more than you have") % {"amount": priced.amount_text(headline.total - balance)}
-
-
 def _facet(facet: search.FacetCounts) -> dict[str, Any]:
     """As ``components/facet.html`` takes it: what is chosen always shows."""
     shown = [option for place, option in enumerate(facet.options) if place < OPTIONS_SHOWN or option.checked]
@@ -449,18 +501,43 @@ def _facet(facet: search.FacetCounts) -> dict[str, Any]:
 
 def _sorts(view: View) -> list[tuple[str, Any, bool]]:
     """Value, label, chosen. The usual order has no value, so that it changes by itself when somebody searches for words."""
-    usual = View.usual_sort(view.text)
-    keys = [usual, *(key for key in SORTS if key != usual and (key != "relevance" or view.text))]
+    usual = view.usual_sort
+    keys = [usual, *(key for key in SORTS if key != usual and (key != "relevance" or view.asked.words))]
     return [("" if key == usual else key, SORTS[key], key == view.sort) for key in keys]
 
 
-def _chips(view: View, index: search.Index) -> list[dict[str, str]]:
+def _chips(view: View, index: search.Index, free: int | None) -> list[dict[str, str]]:
     chips = []
-    if view.text:
-        chips.append({"label": f"“{view.text}”", "url": view.url(text="")})
+    if view.asked.words:
+        chips.append({"label": f"“{view.asked.words}”", "url": view.url(text="")})
     for name, values in view.chosen.items():
-        chips += [{"label": index.label(name, value) or value, "url": view.without(name, value)} for value in values]
+        if name != search.CREDITS or free is not None:
+            chips += [
+                {"label": index.label(name, value) or value, "url": view.without(name, value)} for value in values
+            ]
     return chips
+
+
+def _understood(view: View) -> dict[str, Any] | None:
+    """What was read out of the text besides words, each part with the address without it."""
+    if view.literal:
+        if not asking.read(view.text).is_more_than_words:
+            return None
+        again = replace(view, literal=False)
+        workload = Workload.from_params(view.workload.as_params() | dict(again.asked.params))
+        return {"parts": [], "read_url": again.url(workload=workload, sort=again.usual_sort)}
+    parts = []
+    now, usual = view.workload.as_params(), Workload()
+    for name, value in view.asked.params:
+        if now.get(name) == value:
+            field = asking.field_of(name)
+            back = replace(view.workload, **{field: getattr(usual, field)})
+            parts.append({"label": asking.phrase(name, view.workload), "url": view.url(workload=back)})
+    if view.asked.cheapest and view.sort == "price":
+        parts.append({"label": _("cheapest first"), "url": view.url(sort="relevance" if view.asked.words else "name")})
+    if not parts:
+        return None
+    return {"parts": parts, "literal_url": view.url(literal=True, workload=usual, sort="relevance")}
 
 
 def _history_header(request: HttpRequest, view: View) -> str:

@@ -36,8 +36,9 @@ def price_strip(prices: Sequence[int], price: int | None, balance: int | None = 
         "", '<line class="tick" x1="{0}" x2="{0}" y1="8" y2="16"/>', ((x(each),) for each in sorted(set(prices)))
     )
     mark = SafeString("")
-    if balance is not None and low < balance < high:
-        mark = format_html('<path class="balance-mark" d="M{} 3v18"/>', x(balance))
+    if balance is not None:
+        # Credits beyond the prices are marked at the end: the strip's key promises the mark.
+        mark = format_html('<path class="balance-mark" d="M{} 3v18"/>', x(min(max(balance, low), high)))
     dot = SafeString("")
     if price is not None:
         dot = format_html('<circle class="mine" cx="{}" cy="12" r="6"/>', x(min(max(price, low), high)))

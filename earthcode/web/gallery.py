@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from earthcode.lib.money import credits as cr
+from earthcode.web.comparing import Ticked, Tray
 from earthcode.web.lists import ListPage
 from earthcode.web.statuses import STATUSES
 
@@ -321,6 +322,15 @@ def samples() -> dict[str, Any]:
             },
             {"label": _("Technical Officer"), "value": "", "url": "#check_answers"},
         ],
+        "tray": Tray(
+            slugs=("notebooks", "process-graphs"),
+            ticked=[
+                Ticked("Notebooks with Dask", "#offering_card"),
+                Ticked("Process graphs on an archive", "#offering_card"),
+            ],
+            clear_url="#offering_card",
+            compare_url="#offering_card",
+        ),
         "page": ListPage(
             rows=[],
             count=137,
@@ -372,7 +382,7 @@ def _cards() -> list[dict[str, Any]]:
             "price": cr(2980),
             "per_month": cr(497),
             "fits": False,
-            "fit_text": _("296 more than you have"),
+            "fit_text": _("You have 2 684 cr free: ask for 296 more"),
             "compare_value": "notebooks",
             "selected": True,
         },

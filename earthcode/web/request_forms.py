@@ -208,7 +208,7 @@ class LineForm(forms.Form):
         self.plan = plan
         self.base = workload
         known = workload.as_params()
-        for name in _asked(components, workload):
+        for name in asked_of(components, workload):
             label, unit = _LABELS[name]
             self.fields[name] = _field(name, label=label, unit=unit, initial=known.get(name, ""))
         # A workload that runs no machine must not be refused for lack of a price for machines.
@@ -268,8 +268,13 @@ def workload_words(workload: Workload, quote: Quote) -> str:
     return ", ".join([*parts, months])
 
 
-def _asked(components: Iterable[PricedComponent], workload: Workload) -> list[str]:
-    """The parameters to ask for, in the order of ``_LABELS``."""
+def label_of(name: str) -> tuple[Any, Any]:
+    """What people call a parameter, and its unit."""
+    return _LABELS[name]
+
+
+def asked_of(components: Iterable[PricedComponent], workload: Workload) -> list[str]:
+    """The parameters that decide the price of these components, as ``_LABELS`` has them in order."""
     asked = {"months"}
     for component in components:
         for metric in (component.metric, *(metric for metric, _units in component.conversion)):

@@ -25,8 +25,9 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from earthcode.audit.queries import history_of
+from earthcode.catalogue import estimates
 from earthcode.catalogue import queries as catalogue
-from earthcode.catalogue.models import Plan
+from earthcode.catalogue.models import Estimate, Plan
 from earthcode.catalogue.pricing import CannotPrice, PricedComponent, Quote, Workload, quote
 from earthcode.identity import projects
 from earthcode.identity.models import Membership, User
@@ -162,21 +163,62 @@ def wanted_by(request: SignedInRequest, *, on: date) -> Wanted | None:
     return Wanted(plan, components, workload, quote(components, workload, months_max=plan.months_max))
 
 
+@dataclass(frozen=True)
+class FromEstimate:
+    """What a link from a kept estimate asks for: its plans with their workloads, at today's prices."""
+
+    estimate: Estimate
+    items: tuple[estimates.Item, ...]
+
+    @property
+    def to_request(self) -> tuple[estimates.Item, ...]:
+        """The plans that there is something to ask for."""
+        return tuple(item for item in self.items if item.quote and not item.quote.is_free)
+
+    @property
+    def left_out(self) -> tuple[estimates.Item, ...]:
+        return tuple(item for item in self.items if item.quote is None or item.quote.is_free)
+
+    @property
+    def total(self) -> int:
+        return sum(item.quote.total for item in self.to_request if item.quote)
+
+    @property
+    def has_changed(self) -> bool:
+        """Whether today's prices are not those of the estimate."""
+        return self.total != self.estimate.amount
+
+
+def estimate_in(request: HttpRequest, *, on: date) -> FromEstimate | None:
+    """The estimate that the query names; None where there is no such estimate."""
+    token = request.GET.get("estimate", "")
+    estimate = Estimate.objects.filter(token=token).first() if token and len(token) <= 40 else None
+    if estimate is None:
+        return None
+    again = estimates.price_again(estimates.lines_of(estimate), margin_percent=estimate.margin_percent, on=on)
+    return FromEstimate(estimate, again.items)
+
+
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def request_new(request: SignedInRequest) -> HttpResponse:
-    """A title and a project, and the request is there. With ``?plan=`` and a workload, its first line as well."""
+    """A title and a project, and the request is there.
+
+    With ``?plan=`` and a workload, its first line as well; with ``?estimate=`` all the lines of a kept estimate.
+    """
     now = timezone.now()
     wanted = wanted_by(request, on=now.date())
     run = run_wanted(request)
+    from_estimate = estimate_in(request, on=now.date()) if wanted is None else None
     initial = _likely_project(request) | ({"title": _("Run: %(title)s") % {"title": run.title[:190]}} if run else {})
     form = NewRequestForm(posted(request), user=request.user, initial=initial)
     if form.is_valid():
         try:
-            resource_request = _start(form.cleaned_data, wanted, run, by=request.user)
+            resource_request = _start(form.cleaned_data, wanted, run, from_estimate, by=request.user)
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
+            _tell_of_changes(request, from_estimate)
             return redirect("request_edit", resource_request.reference)
     drafts = with_offerings(ResourceRequest.objects.editable_by(request.user)).order_by("-saved_at", "-pk")[:5]
     free = max((each.free for each in free_credits(request.user, on=now.date())), default=0)
@@ -188,6 +230,7 @@ def request_new(request: SignedInRequest) -> HttpResponse:
             "form": form,
             "wanted": wanted,
             "run": run,
+            "from_estimate": from_estimate,
             "drafts": rows_of(drafts) if cost is not None else [],
             # Said only where they would do.
             "free_credits": free if cost is not None and cost <= free else 0,
@@ -197,7 +240,14 @@ def request_new(request: SignedInRequest) -> HttpResponse:
 
 
 @transaction.atomic
-def _start(answers: dict[str, Any], wanted: Wanted | None, run: Record | None, *, by: User) -> ResourceRequest:
+def _start(
+    answers: dict[str, Any],
+    wanted: Wanted | None,
+    run: Record | None,
+    from_estimate: FromEstimate | None,
+    *,
+    by: User,
+) -> ResourceRequest:
     """Several actions, and all of them or none: a page that was refused has left nothing behind."""
     now = timezone.now()
     project = answers["project"] or projects.create_project(title=answers["title"], by=by, at=now)
@@ -206,7 +256,22 @@ def _start(answers: dict[str, Any], wanted: Wanted | None, run: Record | None, *
         sponsorship.save_line(resource_request, plan=wanted.plan, workload=wanted.workload, by=by, at=now)
     if run is not None:
         science.plan_run(run, reference=resource_request.reference, at=now)
+    for item in from_estimate.to_request if from_estimate else ():
+        sponsorship.save_line(resource_request, plan=item.plan, workload=item.workload, by=by, at=now)
     return resource_request
+
+
+def _tell_of_changes(request: SignedInRequest, from_estimate: FromEstimate | None) -> None:
+    """Say where the new request is not what the estimate was."""
+    if from_estimate is None:
+        return
+    if from_estimate.has_changed:
+        words = _("Prices have changed since your estimate: its plans cost %(now)s credits now, before %(before)s.")
+        amounts = {"now": as_text(from_estimate.total), "before": as_text(from_estimate.estimate.amount)}
+        messages.warning(request, words % amounts)
+    if from_estimate.left_out:
+        words = _("There is nothing to ask for on these today, and they were left out: %(plans)s.")
+        messages.warning(request, words % {"plans": ", ".join(str(item.plan) for item in from_estimate.left_out)})
 
 
 def _likely_project(request: SignedInRequest) -> dict[str, Any]:

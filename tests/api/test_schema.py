@@ -56,7 +56,12 @@ def test_only_the_catalogue_needs_no_token() -> None:
         endpoint.path for section in earthcode.api.docs.sections() for endpoint in section.endpoints if endpoint.public
     }
 
-    assert public == {"/api/v1/offerings", "/api/v1/offerings/{slug}"}
+    assert public == {
+        "/api/v1/estimates",
+        "/api/v1/estimates/{token}",
+        "/api/v1/offerings",
+        "/api/v1/offerings/{slug}",
+    }
 
 
 @pytest.mark.parametrize("step", ["ask", "approve", "reject"])

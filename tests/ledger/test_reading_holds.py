@@ -103,6 +103,8 @@ def test_what_is_set_aside_is_not_spent(books: Books, keys: Any, django_assert_n
     hold = books.hold(33)
     with django_assert_num_queries(1):
         assert queries.unspent(award) == credits(100)
+    with django_assert_num_queries(1):
+        assert queries.most_free(award, at=books.now) == credits(67)
 
     ledger.capture(hold, credits(20), **books.terms)
 
@@ -114,10 +116,12 @@ def test_awards_are_added_up(books: Books, keys: Any) -> None:
     ledger.award(f"call-{books.name}", f"third-{books.name}", credits(9), key=new_key(), by=BY, at=books.now)
 
     assert queries.unspent(keys(f"award-{books.name}", f"other-{books.name}")) == credits(107)
+    assert queries.most_free(keys(f"award-{books.name}", f"other-{books.name}"), at=books.now) == credits(100)
 
 
 def test_without_awards_there_is_nothing_to_say(books: Books, keys: Any) -> None:
     assert queries.unspent(keys("never-awarded")) is None
+    assert queries.most_free(keys("never-awarded"), at=books.now) is None
     assert queries.unspent(Organisation.objects.none().values("slug")) is None
     assert queries.unspent(Organisation.objects.filter(pk__in=[]).values("slug")) is None
 

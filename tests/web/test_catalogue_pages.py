@@ -62,8 +62,8 @@ def test_an_unknown_price_reads_price_on_request_and_never_zero(offerings: None,
         everything |= cards(page_of(client, f"/catalogue/?page={number}"))
 
     assert len(everything) == 33
-    assert price_of(everything["DeepESDL"]) == "Price on request"
-    assert sum(price_of(card) == "Price on request" for card in everything.values()) == 19
+    assert price_of(everything["DeepESDL"]) == "Price on request Compare DeepESDL"
+    assert sum(price_of(card).startswith("Price on request Compare") for card in everything.values()) == 19
     for name, card in everything.items():
         assert not price_of(card).startswith("0 cr"), name
 
@@ -89,7 +89,7 @@ def test_another_workload_changes_the_prices_and_stays_in_the_address(offerings:
 def test_the_request_button_takes_the_plan_and_the_whole_workload_along(offerings: None, client: Client) -> None:
     page = page_of(client, "/catalogue/?cpu=16")
 
-    button = cards(page)["Demonstration notebooks"].select_one(".price-foot a")
+    button = link(cards(page)["Demonstration notebooks"], "Request Demonstration notebooks")
     assert button is not None
     plan = Plan.objects.get(offering__slug="demo-notebooks", slug="pay-per-use")
     assert urlsplit(str(button["href"])).path == "/requests/new/"
@@ -248,6 +248,7 @@ def test_htmx_gets_the_results_and_what_changes_with_them(offerings: None, clien
         "filters-chosen",
         "workload-summary",
         "results-status",
+        "tray",
     ]
     assert list(cards(part)) == list(cards(page_of(client, "/catalogue/?interface=jupyterlab&cpu=4")))
 
@@ -280,7 +281,7 @@ def test_an_offering_says_what_who_where_how_and_how_much(offerings: None, clien
     assert "Data centre Frankfurt, Germany" in text
     assert "Sign in with GitHub; the team is set up from its GitHub names." in text
     assert "What is not stated" in text
-    assert words(page.select_one("#price-box")) == "Price on request"
+    assert words(page.select_one("#price-box")) == "Price on request Compare with others"
     assert link(page, "Documentation") is not None
     facts = {words(row.dt): words(row.dd) for row in page.select("#facts dl.fact-list > div")}
     assert facts["ESA can sponsor it"] == "Yes"

@@ -120,8 +120,9 @@ def test_a_price_without_peers_has_no_strip(prices: list[int]) -> None:
     assert price_strip(prices, cr(5)) == ""
 
 
-def test_a_strip_leaves_out_a_balance_beyond_all_prices() -> None:
-    assert "balance-mark" not in price_strip([cr(1), cr(2)], cr(1), cr(50))
+@pytest.mark.parametrize(("balance", "place"), [(cr(50), "184.0"), (0, "6.0"), (cr(1), "6.0")])
+def test_a_strip_marks_a_balance_beyond_all_prices_at_its_end(balance: int, place: str) -> None:
+    assert f'class="balance-mark" d="M{place} ' in price_strip([cr(1), cr(2)], cr(1), balance)
 
 
 def test_a_bar_is_as_long_as_its_parts() -> None:

@@ -1,0 +1,94 @@
+"""Where a price stands: among the others that can be priced, and against the credits that the reader can place."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from earthcode.identity.models import User
+from earthcode.identity.roles import Permission
+from earthcode.ledger import queries as books
+from earthcode.sponsorship.models import Award
+from earthcode.web.context import chrome_of
+from earthcode.web.priced import amount_text
+
+#: More marks than this run into each other on a strip.
+TICKS_MAX: Final = 40
+
+
+@dataclass(frozen=True)
+class Field:
+    """What prices are compared with: all totals that are known, and the reader's free credits (None: they have none)."""
+
+    totals: Sequence[int]
+    free: int | None
+
+    @property
+    def count(self) -> int:
+        return len(self.totals)
+
+    @property
+    def ticks(self) -> list[int]:
+        """The prices that a strip shows: all, or as many evenly chosen ones as it can hold, with both ends."""
+        ordered = sorted(set(self.totals))
+        if len(ordered) <= TICKS_MAX:
+            return ordered
+        last = len(ordered) - 1
+        return [ordered[place * last // (TICKS_MAX - 1)] for place in range(TICKS_MAX)]
+
+    def rank_text(self, total: int | None) -> str:
+        """ "Lowest of 12 prices"; empty where there is nothing to compare."""
+        if total is None or len(set(self.totals)) < 2:
+            return ""
+        lower = sum(each < total for each in self.totals)
+        words = {"count": self.count, "lower": lower}
+        if lower == 0:
+            return _("Lowest of %(count)d prices") % words
+        return (
+            ngettext("%(lower)d of %(count)d prices is lower", "%(lower)d of %(count)d prices are lower", lower) % words
+        )
+
+    def fits(self, total: int | None) -> bool | None:
+        """Whether the reader could place it now; None where there is nothing to say."""
+        return None if total is None or self.free is None else total <= self.free
+
+    def fit_text(self, total: int | None) -> str:
+        """Never discourages: what goes beyond one's credits is what one asks ESA for."""
+        if total is None or self.free is None:
+            return ""
+        if total <= self.free:
+            return _("Fits your %(free)s free credits") % {"free": amount_text(self.free)}
+        words = {"free": amount_text(self.free), "more": amount_text(total - self.free)}
+        return _("You have %(free)s cr free: ask for %(more)s more") % words
+
+
+def field_for(request: HttpRequest, totals: Iterable[int | None]) -> Field:
+    """The totals that are known and above zero, and what the reader can place."""
+    return Field([total for total in totals if total], free_credits_of(request))
+
+
+def free_credits_of(request: HttpRequest) -> int | None:
+    """What the reader can place on any platform now; None for visitors, and for those who have nothing to place.
+
+    Read once a request. Credits that are set aside for an allocation are not free.
+    """
+    if "_free_credits" not in request.__dict__:
+        request.__dict__["_free_credits"] = _free_credits_of(request)
+    found: int | None = request.__dict__["_free_credits"]
+    return found
+
+
+def _free_credits_of(request: HttpRequest) -> int | None:
+    user = request.user
+    if not isinstance(user, User) or chrome_of(request).balance is None:
+        return None
+    projects = user.grants.projects_with(Permission.ALLOCATION_PLACE)
+    awards = Award.objects.filter(project__in=projects, ends_on__gte=timezone.localdate())
+    # One allocation is paid from one award.
+    return books.most_free(awards.order_by().values("reference"), at=timezone.now()) or None
