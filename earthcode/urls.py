@@ -76,6 +76,7 @@ urlpatterns += [
     path("allocations/<slug:reference>/end/", allocations.end, name="allocation_end"),
     path("allocations/<slug:reference>/operations/<int:pk>/retry/", allocations.retry, name="operation_retry"),
     path("awards/<slug:reference>/", awards.award, name="award"),
+    path("awards/<slug:reference>/move/", awards.move_credits, name="move_credits"),
     path("awards/<slug:reference>/statement.csv", ledger.award_csv, name="award_csv"),
     path("credits/use/", awards.use_credits, name="use_credits"),
     path("go/<slug:reference>/", allocations.go, name="go"),

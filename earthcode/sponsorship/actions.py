@@ -332,6 +332,27 @@ def end_of(day: date) -> datetime:
     return datetime.combine(day + timedelta(days=1), time.min, tzinfo=UTC)
 
 
+@transaction.atomic
+def move_credits(source: Award, target: Award, amount: int, *, key: uuid.UUID, by: User, at: datetime) -> None:
+    """Move free credits between two awards of one project, so that one plan can be paid from both.
+
+    ``key`` is made by the caller for this one move; the same key again changes nothing. Raises ``NotPermitted``,
+    ``InvalidInput`` for awards that do not belong together, and what the ledger's ``transfer`` raises: the credits must be
+    of one call, and never last longer by being moved.
+    """
+    for award in (source, target):
+        if not by.may(Permission.ALLOCATION_PLACE, award):
+            raise NotPermitted("Only the principal investigator of the project can move its credits.")
+    if source.pk == target.pk:
+        raise InvalidInput("Choose another award.", field="target")
+    if source.project_id != target.project_id:
+        raise InvalidInput(f"{target} is not an award of {source.project}.", field="target")
+    posted = ledger.transfer(source.reference, target.reference, amount, key=key, by=by, at=at)
+    if not posted.replayed:
+        data = {"to": target.reference, "amount": amount, "entry": posted.entry_id}
+        audit.record("award.move_credits", by=by, about=source, at=at, data=data)
+
+
 def months_after(day: date, months: int) -> date:
     """The same day of the month that many months later, or the month's last day where there is no such day."""
     year, month = divmod(day.year * 12 + day.month - 1 + months, 12)

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
@@ -25,14 +28,15 @@ from earthcode.ledger import chart
 from earthcode.ledger import queries as books
 from earthcode.ledger.kinds import EntryKind
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_text
+from earthcode.lib.money import as_text, credits
 from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation
 from earthcode.provisioning.queries import allocations_visible_to
+from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award
 from earthcode.sponsorship.queries import FreeCredits, free_credits
 from earthcode.web.allocations import rows_of
-from earthcode.web.posting import posted
+from earthcode.web.posting import add_refusal, posted
 from earthcode.web.requests import Wanted, wanted_by
 from earthcode.web.signed_in import SignedInRequest
 from earthcode.web.statement import Statement, statement_page
@@ -100,6 +104,7 @@ def _row(line: books.StatementLine, references: dict[int, str]) -> dict[str, obj
         EntryKind.RETURN: _("Returned to the call"),
         EntryKind.LAPSE: _("Went back to the call: the award is over"),
         EntryKind.REPAY: _("Paid for usage beyond what was set aside"),
+        EntryKind.TRANSFER: _("From another award") if line.change > 0 else _("To another award"),
         EntryKind.HOLD: _("Set aside for %(allocation)s"),
         EntryKind.CAPTURE: _("Not needed by %(allocation)s"),
         EntryKind.RELEASE: _("Given back by %(allocation)s"),
@@ -120,6 +125,62 @@ def _row(line: books.StatementLine, references: dict[int, str]) -> dict[str, obj
 def _visible(user: User, reference: str) -> Award:
     found = Award.objects.visible_to(user).select_related("call", "project", "resource_request__project")
     return get_object_or_404(found, reference=reference)
+
+
+# --- to another award of the project ---------------------------------------------------------------------------------
+
+
+class MoveCreditsForm(forms.Form):
+    """How many credits go to which award. ``key`` makes sending it twice the same as once."""
+
+    target = forms.ModelChoiceField(
+        queryset=Award.objects.none(), label=gettext_lazy("To"), widget=forms.RadioSelect, empty_label=None
+    )
+    amount = forms.DecimalField(
+        label=gettext_lazy("How many"),
+        min_value=Decimal("0.000001"),
+        max_digits=15,
+        decimal_places=6,
+        widget=forms.NumberInput(attrs={"data-unit": "credits"}),
+    )
+    key = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, others: QuerySet[Award], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        chooser = self.fields["target"]
+        assert isinstance(chooser, forms.ModelChoiceField)
+        chooser.queryset = others
+
+
+def _others(award: Award, *, by: User, on: date) -> QuerySet[Award]:
+    """Awards that credits of this one can go to: of the same project and call, and ending no later."""
+    if not by.may(Permission.ALLOCATION_PLACE, award):
+        return Award.objects.none()
+    same = Award.objects.filter(project=award.project_id, call=award.call_id).exclude(pk=award.pk)
+    return same.filter(ends_on__gte=on, ends_on__lte=award.ends_on).order_by("ends_on", "pk")
+
+
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def move_credits(request: SignedInRequest, reference: str) -> HttpResponse:
+    """Free credits of one award, to pay for something from another."""
+    source = _visible(request.user, reference)
+    now = timezone.now()
+    others = _others(source, by=request.user, on=now.date())
+    free = books.balance(chart.award_accounts(source.reference).available)
+    form = MoveCreditsForm(posted(request), others=others, initial={"key": uuid.uuid4()})
+    if form.is_valid():
+        target, amount = form.cleaned_data["target"], credits(form.cleaned_data["amount"])
+        try:
+            sponsorship.move_credits(source, target, amount, key=form.cleaned_data["key"], by=request.user, at=now)
+        except Refused as refusal:
+            add_refusal(form, refusal)
+        else:
+            said = _("%(credits)s credits are in %(award)s now.")
+            messages.success(request, said % {"credits": as_text(amount), "award": target})
+            return redirect("award", target.reference)
+    context = {"award": source, "form": form, "free": free, "any": others.exists()}
+    return TemplateResponse(request, "awards/move.html", context, status=422 if form.errors else 200)
 
 
 # --- using what is free ----------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from earthcode.identity.models import User
 from earthcode.lib.money import as_text
 from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation
+from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award
 from tests.conftest import plan_on
 from tests.support.allocations import close, more_allocations
@@ -48,7 +49,7 @@ def fields_of(page: BeautifulSoup) -> dict[str, str]:
     form = page.select_one("main form[method=post]")
     assert form is not None
     return {
-        str(field["name"]): str(field["value"])
+        str(field["name"]): str(field.get("value", ""))
         for field in form.select("input")
         if field.get("type") != "radio" or field.has_attr("checked")
     }
@@ -171,3 +172,73 @@ def test_too_few_credits_lead_to_a_request(freed: Award, near: Plan, as_alice: C
 
 def test_without_a_plan_the_page_leads_to_the_catalogue(freed: Award, as_alice: Client) -> None:
     assert "Choose what to use them on" in in_one_line(page_of(as_alice, "/credits/use/"))
+
+
+# --- between awards --------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def second(freed: Award, alice: User, maria: User, now: datetime) -> Award:
+    """One more award of the project in the same call; nothing of it is placed."""
+    draft = sponsorship.copy(freed.resource_request, by=fresh(alice), at=now)
+    sponsorship.save_period(draft, starts_on=freed.starts_on, by=fresh(alice), at=now)
+    sponsorship.save_declarations(
+        draft, non_commercial=True, no_provider_tie=True, will_publish=True, by=fresh(alice), at=now
+    )
+    sponsorship.submit(draft, by=fresh(alice), at=now)
+    return sponsorship.approve(draft, reason="Again.", by=fresh(maria), at=now)
+
+
+def test_free_credits_move_to_another_award(freed: Award, second: Award, as_alice: Client) -> None:
+    before = award_balance(freed.reference), award_balance(second.reference)
+    page = page_of(as_alice, f"/awards/{freed.reference}/")
+    assert page.select_one(f'a[href="/awards/{freed.reference}/move/"]') is not None
+    fields = fields_of(page_of(as_alice, f"/awards/{freed.reference}/move/"))
+    sent = {"key": fields["key"], "target": str(second.pk), "amount": "12.5"}
+
+    first = as_alice.post(f"/awards/{freed.reference}/move/", sent)
+    again = as_alice.post(f"/awards/{freed.reference}/move/", sent)
+
+    assert first["Location"] == again["Location"] == f"/awards/{second.reference}/"
+    assert award_balance(freed.reference) == before[0] - 12_500_000
+    assert award_balance(second.reference) == before[1] + 12_500_000
+    words = in_one_line(page_of(as_alice, f"/awards/{second.reference}/"))
+    assert "From another award" in words
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"amount": "1000000"}, "There are not enough credits"),
+        ({"amount": "0"}, "greater than or equal"),
+        ({"amount": "1.0000001"}, "decimal"),
+        ({"amount": ""}, "How many"),
+        ({"target": "0"}, "not one of the available choices"),
+    ],
+)
+def test_a_move_that_cannot_be_says_why(
+    freed: Award, second: Award, as_alice: Client, change: dict[str, str], said: str
+) -> None:
+    before = award_balance(freed.reference), award_balance(second.reference)
+    sent = {"key": str(uuid.uuid4()), "target": str(second.pk), "amount": "1"} | change
+
+    response = as_alice.post(f"/awards/{freed.reference}/move/", sent)
+
+    assert response.status_code == 422
+    assert said in in_one_line(soup(response))
+    assert (award_balance(freed.reference), award_balance(second.reference)) == before
+
+
+def test_without_another_award_the_page_says_so(freed: Award, as_alice: Client, as_stranger: Client) -> None:
+    url = f"/awards/{freed.reference}/move/"
+
+    assert "There is no award to move them to" in in_one_line(page_of(as_alice, url))
+    assert as_stranger.get(url).status_code == 404
+
+
+def test_those_who_only_see_the_award_move_nothing(freed: Award, second: Award, as_ben: Client) -> None:
+    before = award_balance(freed.reference)
+    sent = {"key": str(uuid.uuid4()), "target": str(second.pk), "amount": "1"}
+
+    assert as_ben.post(f"/awards/{freed.reference}/move/", sent).status_code == 422
+    assert award_balance(freed.reference) == before

@@ -51,7 +51,16 @@ def test_a_page_can_be_used_by_everybody(
     wrong = {}
     use = f"/credits/use/?plan={near.pk}"
     for person, paths in (
-        (alice, [f"/awards/{freed.reference}/", f"{use}&cpu=1&hours=10&gb=0", f"{use}&cpu=900&hours=700", use[:13]]),
+        (
+            alice,
+            [
+                f"/awards/{freed.reference}/",
+                f"/awards/{freed.reference}/move/",
+                f"{use}&cpu=1&hours=10&gb=0",
+                f"{use}&cpu=900&hours=700",
+                use[:13],
+            ],
+        ),
         (ben, [f"/awards/{freed.reference}/", use]),
         (maria, ["/ledger/", f"/ledger/accounts/award:{freed.reference}:available/", "/ledger/?q=nothing"]),
     ):
