@@ -24,6 +24,7 @@ from earthcode.identity.models import Organisation, User
 from earthcode.identity.oidc import Claims
 from earthcode.ledger import actions as ledger
 from earthcode.lib.money import credits
+from earthcode.onboarding import actions as onboarding
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Call
 
@@ -61,6 +62,7 @@ class Command(BaseCommand):
                 _call(at)
                 _alices_project(users, at)
                 _bens_request(users, at)
+                _petras_application(users, at)
         self.stdout.write("demonstration data is there")
 
 
@@ -141,3 +143,72 @@ def _bens_request(users: dict[str, User], at: datetime) -> None:
     sponsorship.save_case(request, science_case=PEAT_CASE, by=ben, at=at)
     sponsorship.save_declarations(request, non_commercial=True, no_provider_tie=True, will_publish=True, by=ben, at=at)
     sponsorship.submit(request, by=ben, at=at)
+
+
+def _petras_application(users: dict[str, User], at: datetime) -> None:
+    """A second platform of Petra's organisation waits for ESA. Its addresses are the demo's own, so the checks find something."""
+    petra, provider = users["petra"], Organisation.objects.get(slug=people.PROVIDER_SLUG)
+    application = onboarding.start(
+        organisation_name=provider.name,
+        platform_name="Demonstration Archive",
+        is_open_science=False,
+        is_infrastructure=True,
+        country=provider.country,
+        by=petra,
+        at=at,
+    )
+    for code, evidence in _archive_evidence().items():
+        onboarding.give(application, code, evidence=evidence, by=petra, at=at)
+    onboarding.submit(application, by=petra, at=at)
+    onboarding.accept_item(application, "sla", comment="Clear and measured from outside.", by=users["maria"], at=at)
+
+
+def _archive_evidence() -> dict[str, dict[str, str]]:
+    hub = os.environ.get("HUB_URL", "http://127.0.0.1:8001").rstrip("/")
+    return {
+        "standing": {
+            "platform_url": hub,
+            "users": "Since 2023, about 140 people of 20 projects, mostly time series of snow and ice.",
+            "mandate": "I lead the service desk; the imprint of the platform names me.",
+        },
+        "registration": {
+            "esa_star": "Registered since 2022",
+            "state": "Our hub is in the portfolio, the archive is not.",
+        },
+        "sso": {
+            "sign_in_url": f"{hub}/hub/oauth_login",
+            "issuer_url": settings.OIDC_ISSUER,
+            "redirects": f"{hub}/hub/oauth_callback. We read preferred_username and groups.",
+        },
+        "documentation": {
+            "documentation_url": f"{settings.SITE_URL}/help/",
+            "covers": "Getting in, sizes, data and support. Tutorials for R are missing.",
+        },
+        "data": {
+            "ogc_url": f"{settings.SITE_URL}/ogc/",
+            "stac_url": f"{settings.SITE_URL}/ogc/collections",
+            "collections": "Sentinel-1 and Sentinel-2 of the Alps since 2015, as cloud-optimised files.",
+        },
+        "execution": {
+            "other": "JupyterHub with Dask",
+            "how": "Notebooks that name their environment; up to 64 processors.",
+        },
+        "access": {
+            "interface": "jupyterhub",
+            "api_url": hub,
+            "rights": "One group for each allocation; a quota by group; files are kept for 90 days after the end.",
+        },
+        "sla": {
+            "availability": "99.5 % a month, measured from outside every five minutes",
+            "notice": "Three months, a year before the end",
+        },
+        "support": {
+            "contact": "desk@provider.example",
+            "hours": "Working days 9 to 17, answer within one working day.",
+        },
+        "reporting": {
+            "metered": "Processor hours and gigabytes, every hour.",
+            "per_project": "By the group that the server was started under.",
+            "delivery": "A file each morning; an interface by next spring.",
+        },
+    }

@@ -1,0 +1,30 @@
+"""What the demo starts with: nothing that a second start repeats, and something to see on every side."""
+
+import pytest
+from django.core.management import call_command
+
+from earthcode.audit.models import Event
+from earthcode.onboarding.models import Application, ApplicationStatus, CheckRun, ItemStatus
+
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+
+def told() -> list[str]:
+    """What happened to requests and applications; that the catalogue was looked through again is told each time."""
+    names = Event.objects.filter(name__regex="^(resource_request|application|organisation|user|project)")
+    return list(names.order_by("pk").values_list("name", flat=True))
+
+
+def test_a_second_start_repeats_nothing_and_an_application_waits_for_esa() -> None:
+    call_command("seed_demo", verbosity=0)
+    application = Application.objects.get()
+    before = told()
+
+    call_command("seed_demo", verbosity=0)
+
+    assert told() == before
+    assert application.status == ApplicationStatus.SUBMITTED
+    assert application.platform_name == "Demonstration Archive"
+    assert {item.status for item in application.items_in_order()} == {ItemStatus.GIVEN, ItemStatus.ACCEPTED}
+    # Every address of the evidence waits for a worker.
+    assert CheckRun.objects.filter(done_at=None).count() >= 6
