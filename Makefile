@@ -13,7 +13,7 @@ PRODUCTION = env SITE_URL=https://nor.example OIDC_ISSUER=https://sso.example/re
 
 # make hands what is given on its command line to every command as well: make demo WEB_PORT=8100
 
-.PHONY: help demo reset test fast check install install-dev chromium lock
+.PHONY: crash-ledger mutate-ledger help demo reset test fast check install install-dev chromium lock
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -32,6 +32,12 @@ test: chromium fast ## every test, with real servers and a real browser
 
 fast: install-dev ## the unit tests alone, in a minute or two; some of them: make fast ARGS="tests/ledger -x"
 	REQUIRED_SUITES= $(BIN)/pytest -m "$(UNIT)" --numprocesses 2 $(ARGS)
+
+crash-ledger: install-dev ## a hundred rounds of kill -9 while credits move; other numbers: make crash-ledger ROUNDS=300
+	$(BIN)/python -m tests.ledger.crashes rounds $(or $(ROUNDS),100)
+
+mutate-ledger: install-dev ## take each guard of the ledger away in turn: some test must notice
+	$(BIN)/python -m tests.ledger.mutations
 
 check: install-dev ## linters, types, layers, templates, migrations, settings
 	$(BIN)/ruff check .

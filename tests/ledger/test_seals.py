@@ -21,7 +21,7 @@ from earthcode.ledger.models import Account, AccountEvent, Entry, Seal
 from earthcode.ledger.seals import Break
 from earthcode.lib.money import credits
 
-from .conftest import NOW, Books, committing, plain_connection
+from .conftest import NOW, Books, committing, everything, plain_connection
 
 pytestmark = committing
 
@@ -114,6 +114,29 @@ def test_a_seal_is_worked_out_by_the_database_whatever_the_insert_says(
     forged = Seal.objects.latest("pk")
     assert (forged.pk, forged.ids, forged.places) == (2, [entry, entry], [0, 1])
     assert set(broken()) == {"every seal is the one the audit trail was told of"}
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "UPDATE ledger_seal SET hash = 'x'",
+        "DELETE FROM ledger_seal",
+        "TRUNCATE ledger_seal",
+        "UPDATE ledger_account_event SET kind = 'reopen'",
+        "DELETE FROM ledger_account_event",
+        "TRUNCATE ledger_account_event",
+        "INSERT INTO ledger_account_event SELECT id + 100, kind, recorded_at, account_id FROM ledger_account_event",
+    ],
+)
+def test_raw_sql_changes_no_seal_and_no_account_event(
+    sealed: Books, plain: psycopg.Connection[Any], attempt: str
+) -> None:
+    before = everything()
+
+    with pytest.raises(psycopg.Error, match="is refused"):
+        plain.execute(attempt)
+
+    assert everything() == before
 
 
 def test_a_seal_hashes_the_seal_before_it(sealed: Books) -> None:
