@@ -39,6 +39,8 @@ OPEN_MAX = 5
 TEXT_MAX = 5000
 LINE_MAX = 300
 ADDRESS_MAX = 2000
+#: What ``catalogue.Platform.access_url`` holds.
+ACCESS_URL_MAX = 200
 #: Whoever asks for the checks again waits so long: the addresses are other people's servers.
 CHECKS_PAUSE = timedelta(minutes=1)
 
@@ -241,13 +243,12 @@ def accept(application: Application, *, reason: str, by: User, at: datetime) -> 
     organisation = application.organisation or organisations.register(
         name=application.organisation_name, country=application.organisation_country, by=by, at=at
     )
-    standing = next((item for item in application.items_in_order() if item.code == "standing"), None)
     platform = platforms.register(
         provider=organisation,
         name=application.platform_name,
         is_open_science=application.is_open_science,
         is_infrastructure=application.is_infrastructure,
-        access_url=(standing.evidence.get("platform_url", "") if standing else "")[:200],
+        access_url=_access_url(application),
         by=by,
         at=at,
     )
@@ -383,6 +384,12 @@ def _queue_checks(item: ApplicationItem, *, at: datetime) -> int:
     if wanted:
         wake_after_commit(RUN_CHECKS)
     return len(wanted)
+
+
+def _access_url(application: Application) -> str:
+    """The platform's address as the applicant gave it; none where it is longer than the catalogue keeps."""
+    given = application.items.get(code="standing").evidence.get("platform_url", "")
+    return given if len(given) <= ACCESS_URL_MAX else ""
 
 
 def _reason(reason: str) -> str:

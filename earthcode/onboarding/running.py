@@ -1,6 +1,7 @@
 """Carries out checks that wait, one at a time: claimed with a lease, done with no transaction open, then recorded.
 
-A check reads other people's servers and may take its time; no page waits for it.
+A check reads other people's servers and may take its time; no page waits for it. Only one is carried out at a time, on all
+workers together: whoever gives us slow addresses delays checks, and never the work on platforms beside them.
 """
 
 from collections.abc import Callable
@@ -15,22 +16,23 @@ from earthcode.onboarding.models import CheckRun, Outcome
 
 #: Longer than any check takes, so that nobody else begins while one is at it.
 LEASE = timedelta(seconds=3 * TIMEOUT_S)
-#: Checks of one run, so that no worker is kept busy for ever.
-RUN_MAX = 50
+#: After so long a run leaves the rest to the clock's next one, so that its worker can do something else.
+RUN_FOR = timedelta(seconds=TIMEOUT_S)
 #: A check that takes its worker down with it is not tried for ever.
 ATTEMPTS_MAX = 3
 
 
 def run_due(*, clock: Callable[[], datetime]) -> int:
     """Carry out what waits; returns how many checks were done."""
-    for done in range(RUN_MAX):
-        run = claim_next(
-            CheckRun.objects.filter(done_at=None).select_related("item__application__platform"), at=clock(), lease=LEASE
-        )
+    waiting = CheckRun.objects.filter(done_at=None).select_related("item__application__platform")
+    done, ends = 0, clock() + RUN_FOR
+    while (at := clock()) < ends and not waiting.filter(claimed_until__gt=at).exists():
+        run = claim_next(waiting, at=at, lease=LEASE)
         if run is None:
-            return done
+            break
         _record(run, look_at(run), at=clock())
-    return RUN_MAX
+        done += 1
+    return done
 
 
 def look_at(run: CheckRun) -> Finding:

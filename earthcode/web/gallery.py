@@ -305,6 +305,8 @@ def samples() -> dict[str, Any]:
             },
             {"title": _("Science case"), "url": "#task_list", "hint": _("About 20 minutes"), "state": "in_progress"},
             {"title": _("Workload and cost"), "url": "#task_list", "hint": "", "state": "not_started"},
+            {"title": _("Service level"), "url": "#task_list", "hint": "", "state": "returned"},
+            {"title": _("Support"), "url": "#task_list", "hint": _("1 check could not tell"), "state": "accepted"},
             {
                 "title": _("Check and send"),
                 "url": "",

@@ -11,6 +11,7 @@ from earthcode.onboarding import actions as onboarding
 from earthcode.onboarding import running
 from earthcode.onboarding.checks import Finding
 from earthcode.onboarding.models import Application, CheckRun, Outcome
+from tests.support.onboarding import EVIDENCE
 from tests.support.sites import Answer, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,3 +94,38 @@ def test_a_check_that_takes_its_workers_down_is_given_up(
 
     run.refresh_from_db()
     assert (run.outcome, run.sentence) == (Outcome.UNKNOWN, "This could not be looked at.")
+
+
+def test_slow_addresses_keep_one_worker_busy_and_no_more(
+    application: Application, stranger: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(application, "https://docs.glacier.example/", by=stranger, at=now)
+    onboarding.give(application, "sso", evidence=EVIDENCE["sso"], by=stranger, at=now)
+    meanwhile: list[int] = []
+
+    def takes_its_time(run: CheckRun) -> Finding:
+        meanwhile.append(running.run_due(clock=clock(now)))  # another worker is woken
+        return finds_nothing()
+
+    monkeypatch.setattr(running, "look_at", takes_its_time)
+
+    assert running.run_due(clock=clock(now)) == 2
+    assert meanwhile == [0, 0]
+
+
+def test_a_run_comes_to_an_end_and_leaves_the_rest_to_the_next(
+    application: Application, stranger: User, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give(application, "https://docs.glacier.example/", by=stranger, at=now)
+    onboarding.give(application, "sso", evidence=EVIDENCE["sso"], by=stranger, at=now)
+    hands = [now]
+
+    def takes_its_time(run: CheckRun) -> Finding:
+        hands[0] += running.RUN_FOR
+        return finds_nothing()
+
+    monkeypatch.setattr(running, "look_at", takes_its_time)
+
+    assert running.run_due(clock=lambda: hands[0]) == 1
+    assert running.run_due(clock=lambda: hands[0]) == 1
+    assert running.run_due(clock=lambda: hands[0]) == 0
