@@ -15,6 +15,7 @@ from django.utils.formats import date_format
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK
 from earthcode.catalogue.models import Offering, Platform
+from earthcode.catalogue.versions import publish_version
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
@@ -299,6 +300,7 @@ def unlist_retired(*, at: datetime) -> int:
         offering.updated_at = at
         offering.save(update_fields=["is_listed", "updated_at"])
         audit.record("offering.unlist", by=CLOCK, about=offering, at=at)
+        publish_version(offering, by=CLOCK, at=at, note="Retired.")
     return len(retired)
 
 

@@ -27,20 +27,19 @@ def maintenance_near(today: date) -> QuerySet[MaintenanceWindow]:
     return windows.select_related("offering", "platform")
 
 
-def maintenance_of(offering: Offering, today: date) -> QuerySet[MaintenanceWindow]:
-    """Those that concern the offering: its own and its whole platform's."""
-    mine = Q(offering=offering) | Q(platform=offering.platform_id, offering=None)
-    return maintenance_near(today).filter(mine)
+def announced_for(offering: Offering, today: date) -> QuerySet[Announcement]:
+    """What readers of the offering should know: near maintenance, its own or its whole platform's, and what is new.
 
-
-def news_of(offering: Offering, today: date) -> QuerySet[Announcement]:
-    """What was announced of it and still matters; maintenance and retirement are shown as what they are."""
+    A window comes as the announcement that was made with it. Retirement is shown from the offering itself.
+    """
     since = datetime.combine(today - timedelta(days=ANNOUNCEMENT_SHOWN_DAYS), time.min, UTC)
-    return Announcement.objects.filter(
-        Q(announced_at__gte=since) | Q(effective_on__gte=today),
-        offering=offering,
-        kind__in=[AnnouncementKind.NEWS, AnnouncementKind.PRICE],
+    maintenance = Q(kind=AnnouncementKind.MAINTENANCE, window__in=maintenance_near(today).order_by())
+    news = Q(kind__in=[AnnouncementKind.NEWS, AnnouncementKind.PRICE]) & (
+        Q(announced_at__gte=since) | Q(effective_on__gte=today)
     )
+    mine = Q(offering=offering) | Q(platform=offering.platform_id, offering=None)
+    found = Announcement.objects.filter(mine).filter(maintenance | news)
+    return found.select_related("window").order_by("window__starts_at", "-announced_at", "-pk")
 
 
 def trail_of(providers: Iterable[int]) -> QuerySet[Event]:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
@@ -40,6 +41,7 @@ from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationStatus
 from earthcode.provisioning.queries import allocations_visible_to, open_steps
+from earthcode.web.announced import notices_of
 from earthcode.web.context import Audience, Link, chrome_of
 from earthcode.web.history import TOLD, Told, told
 from earthcode.web.lists import paginate
@@ -235,6 +237,7 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
     context = {
         "allocation": found,
         "list_crumb": _list_crumb(request, found),
+        "announced": _announced(found),
         "offering": found.plan.offering,
         "resource_request": found.award.resource_request,
         "may_see_request": may_see_request,
@@ -255,6 +258,13 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         "may_read_audit_trail": request.user.may(Permission.AUDIT_VIEW),
     }
     return TemplateResponse(request, "allocations/allocation.html", context)
+
+
+def _announced(allocation: Allocation) -> list[dict[str, Any]]:
+    """What the provider announced that matters to who uses it; nothing once it is over."""
+    if allocation.status in (AllocationStatus.ENDING, AllocationStatus.CLOSED):
+        return []
+    return notices_of(allocation.plan.offering, timezone.localdate(), news=False)
 
 
 def _list_crumb(request: SignedInRequest, allocation: Allocation) -> Link:

@@ -38,10 +38,12 @@ from earthcode.catalogue.pricing import (
     number_text,
     quote,
 )
+from earthcode.catalogue.queries import components_on
 from earthcode.catalogue.search import FACET_NAMES, OfferingEntry, OfferingPrice, PlanEntry
 from earthcode.lib.errors import InvalidInput
 from earthcode.science import queries as science
 from earthcode.web import priced, science_parts, standing
+from earthcode.web.announced import Flags, flag_of, maintenance_flags, notices_of
 from earthcode.web.comparing import Tray, chosen_in
 from earthcode.web.freshness import Freshness
 from earthcode.web.lists import ListPage
@@ -265,6 +267,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     tray = Tray.of(view.compare, index, view.workload, without=lambda left: view.url(compare=left, page=view.page))
     page = _page_of(result.entries, view)
     ticks = field.ticks
+    flags = maintenance_flags(state, today)
     context = {
         "form": form,
         "view": view,
@@ -276,7 +279,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "count": len(result.entries),
         "count_text": priced.count_text(len(result.entries)),
         "page": page,
-        "cards": [_card(entry, price, view, field, ticks) for entry, price in page],
+        "cards": [_card(entry, price, view, field, ticks, flags) for entry, price in page],
         "price_count": field.count,
         "balance": free,
         "facets": [_facet(facet) for facet in result.facets],
@@ -311,15 +314,22 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
     components = Component.objects.filter(in_use=True).order_by("pk").prefetch_related("rates")
     plans = Plan.objects.filter(is_listed=True).order_by("pk").prefetch_related(Prefetch("components", components))
     this = get_object_or_404(
-        Offering.objects.listed()
-        .select_related("platform__provider")
+        Offering.objects.readable()
+        .select_related("platform__provider", "replaced_by")
         .prefetch_related(Prefetch("plans", plans, to_attr="listed_plans")),
         slug=slug,
     )
+    is_part = bool(getattr(request, "htmx", False))
+    retired = this.is_retired_on(today)
     listed = cast("Sequence[Plan]", this.listed_plans)  # type: ignore[attr-defined]  # made by the prefetch
     index = search.index_on(today, state)
     entry = index.by_slug.get(slug)
-    priced_components = {plan.pk: plan.components for plan in entry.plans} if entry else {}
+    # What is kept in memory is the list; what has retired is not on it.
+    priced_components = (
+        {plan.pk: plan.components for plan in entry.plans}
+        if entry
+        else components_on([plan.pk for plan in listed], today)
+    )
     shown = [_plan_shown(plan, priced_components.get(plan.pk, ()), form.workload, today) for plan in listed]
     price = search.price_of([each.entry for each in shown], form.workload)
     field = standing.field_for(request, (each.total for each in index.prices(form.workload)))
@@ -343,7 +353,8 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         ),
         "headline": headline,
         "best": best,
-        "plan_to_request": price.plan_to_request,
+        "plan_to_request": None if retired else price.plan_to_request,
+        "notices": [] if is_part else notices_of(this, today),
         "standing": field,
         "rank_text": field.rank_text(headline.total),
         "fits": field.fits(headline.total),
@@ -351,16 +362,16 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "tray": Tray.of(
             compare, index, form.workload, without=lambda left: _offering_url(this.slug, form.workload, left)
         ),
-        "estimate_url": _estimate_url(price, form.workload),
+        "estimate_url": "" if retired else _estimate_url(price, form.workload),
         "is_compared": this.slug in compare,
         "compared_elsewhere": [slug for slug in compare if slug != this.slug],
         "facts": _facts(this),
         "science": science_parts.workflows_on(this, science.directory(state)),
         "sources": _sources(this),
-        "request_url": reverse("request_new"),
+        "request_url": "" if retired else reverse("request_new"),
         "params": params,
     }
-    if getattr(request, "htmx", False):
+    if is_part:
         response = TemplateResponse(request, "catalogue/offering_prices.html", context)
         response.headers["HX-Replace-Url"] = _offering_url(this.slug, form.workload, compare)
     else:
@@ -432,7 +443,9 @@ class Card:
 _INTERFACE_TAGS_MAX, _TAGS_MAX = 4, 7
 
 
-def _card(entry: OfferingEntry, price: OfferingPrice, view: View, field: standing.Field, ticks: Sequence[int]) -> Card:
+def _card(
+    entry: OfferingEntry, price: OfferingPrice, view: View, field: standing.Field, ticks: Sequence[int], flags: Flags
+) -> Card:
     headline = priced.headline(price)
     params = view.workload.as_params()
     request_url = ""
@@ -453,7 +466,7 @@ def _card(entry: OfferingEntry, price: OfferingPrice, view: View, field: standin
         fits=field.fits(headline.total),
         fit_text=field.fit_text(headline.total),
         rank_text=field.rank_text(headline.total),
-        flag=_flag(entry),
+        flag=flag_of(entry, flags) or _flag(entry),
         request_url=request_url,
         estimate_url=_estimate_url(price, view.workload),
         compare_value=entry.slug,

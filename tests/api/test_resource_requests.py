@@ -6,10 +6,12 @@ import pytest
 from rest_framework.test import APIClient
 
 from earthcode.api.v1.resource_requests import STEPS
+from earthcode.catalogue.models import Offering
 from earthcode.identity.models import Project, User
 from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import Award, Call, Decision, Endorsement, RequestStatus, ResourceRequest
+from tests.conftest import Clock
 from tests.support.queries import assert_queries_do_not_grow
 
 ApiOf = Callable[[User], APIClient]
@@ -234,3 +236,33 @@ def test_the_technical_officer_endorses(
 def test_steps_need_a_post(sent_request: ResourceRequest, api_of: ApiOf, maria: User) -> None:
     for step in STEPS:
         assert api_of(maria).get(url(sent_request, step)).status_code == 405
+
+
+# --- offerings that take nothing new ----------------------------------------------------------------------------------
+
+
+def test_a_retired_offering_is_asked_for_by_no_program(
+    complete_draft: ResourceRequest, call: Call, api_of: ApiOf, alice: User, clock: Clock
+) -> None:
+    line = complete_draft.lines.select_related("plan__offering").earliest("pk")
+    Offering.objects.filter(pk=line.plan.offering_id).update(retires_on=clock.now.date())
+
+    answer = api_of(alice).post(url(complete_draft, "submit"), {}, format="json")
+
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "offering_retired"
+    complete_draft.refresh_from_db()
+    assert complete_draft.status == RequestStatus.DRAFT
+
+
+def test_a_retired_offering_is_granted_by_no_program(
+    sent_request: ResourceRequest, api_of: ApiOf, maria: User, clock: Clock
+) -> None:
+    line = sent_request.lines.select_related("plan__offering").earliest("pk")
+    Offering.objects.filter(pk=line.plan.offering_id).update(retires_on=clock.now.date())
+
+    answer = api_of(maria).post(url(sent_request, "approve"), {"reason": "Good."}, format="json")
+
+    assert answer.status_code == 409
+    assert answer.json()["code"] == "offering_retired"
+    assert not Award.objects.exists()

@@ -54,12 +54,6 @@ def new_draft(hub_platform: Platform, petra: User, now: datetime) -> Draft:
 
 
 @pytest.fixture
-def draft(hub_plan: Plan, petra: User, now: datetime) -> Draft:
-    """Of the hub's notebooks, as they are."""
-    return publishing.edit(hub_plan.offering, by=petra, at=now)
-
-
-@pytest.fixture
 def paul(person: Any, provider: Any) -> User:
     """A second administrator of Petra's organisation."""
     from earthcode.identity.roles import Role

@@ -43,6 +43,12 @@ def change_price(draft: Draft, price: str, *, by: User, at: datetime, first: str
     publishing.save_plan(draft, slug="standard", values={**plan, "components": components}, by=by, at=at)
 
 
+@pytest.fixture
+def draft(hub_plan: Plan, petra: User, now: datetime) -> Draft:
+    """Of the hub's notebooks, as they are."""
+    return publishing.edit(hub_plan.offering, by=petra, at=now)
+
+
 # --- writing ----------------------------------------------------------------------------------------------------------
 
 

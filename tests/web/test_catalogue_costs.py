@@ -13,6 +13,7 @@ from earthcode.identity.models import User
 from earthcode.lib.money import credits
 from earthcode.provisioning import actions as provisioning
 from earthcode.sponsorship.models import Award
+from earthcode.web import announced
 from tests.support import allocations
 from tests.support.catalogue import cards, page_of, price_of, words
 from tests.support.people import fresh
@@ -121,6 +122,7 @@ class AfterAChange(Client):
 
     def get(self, *args: Any, **kwargs: Any) -> Any:
         search._cached = None
+        announced._near.cache_clear()
         return super().get(*args, **kwargs)
 
 

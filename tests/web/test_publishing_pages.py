@@ -15,6 +15,8 @@ from earthcode.identity.models import Organisation, User
 from earthcode.publishing import actions as publishing
 from earthcode.publishing import notices
 from earthcode.publishing.models import Draft, DraftStatus, MaintenanceWindow
+from earthcode.sponsorship.models import Award
+from tests.conftest import Clock
 from tests.support.pages import errors, soup, words
 from tests.support.queries import assert_queries_do_not_grow
 
@@ -322,3 +324,70 @@ def _with_offerings(platform: Platform, petra: User, now: datetime) -> Callable[
             publishing.edit(offering, by=petra, at=now)
 
     return make
+
+
+# --- what readers see -------------------------------------------------------------------------------------------------
+
+
+def test_near_maintenance_is_on_the_offering_its_card_and_its_allocations(
+    client: Client, as_alice: Client, award: Award, hub_plan: Plan, petra: User, now: datetime
+) -> None:
+    allocation = award.allocations.get(plan=hub_plan)
+    pages = ["/catalogue/", hub_plan.offering.get_absolute_url(), allocation.get_absolute_url()]
+    window = notices.announce_maintenance(
+        hub_plan.offering.platform,
+        starts_at=now + timedelta(days=2),
+        ends_at=now + timedelta(days=2, hours=3),
+        affects="Sign-in",
+        by=petra,
+        at=now,
+    )
+
+    for page in pages:
+        assert "Maintenance 4 Nov, 10:00 to 13:00 UTC" in words(as_alice.get(page)), page
+    assert "Maintenance" not in words(as_alice.get(award.allocations.exclude(plan=hub_plan).get().get_absolute_url()))
+
+    notices.cancel_maintenance(window, by=petra, at=now)
+    for page in pages:
+        assert "Maintenance 4 Nov" not in words(as_alice.get(page)), page
+
+
+def test_a_retired_offering_is_read_at_its_address_and_not_asked_for(
+    client: Client, hub_plan: Plan, batch_plan: Plan, petra: User, now: datetime, clock: Clock
+) -> None:
+    address = hub_plan.offering.get_absolute_url()
+    notices.retire(
+        hub_plan.offering,
+        retires_on=now.date() + timedelta(days=60),
+        replaced_by=batch_plan.offering,
+        by=petra,
+        at=now,
+    )
+    assert "Retires on 1 Jan 2027" in words(client.get(address))
+    assert "/requests/new/" in client.get(address).content.decode()
+
+    notices.unlist_retired(at=clock.forward(days=61))
+
+    page = client.get(address)
+    assert "Retired on 1 Jan 2027" in words(page)
+    assert soup(page).select_one(f'.notice a[href="{batch_plan.offering.get_absolute_url()}"]') is not None
+    assert "/requests/new/" not in page.content.decode()
+    assert hub_plan.offering.name not in words(client.get("/catalogue/"))
+
+
+def test_news_is_on_the_offerings_page(
+    client: Client, hub_plan: Plan, petra: User, now: datetime, clock: Clock
+) -> None:
+    notices.announce(hub_plan.offering, title="A new data centre", words="In Kiel.", by=petra, at=now)
+
+    assert "A new data centre In Kiel." in words(client.get(hub_plan.offering.get_absolute_url()))
+
+
+def test_the_review_queue_leads_to_offerings_to_approve(
+    as_maria: Client, hub_plan: Plan, petra: User, now: datetime
+) -> None:
+    draft = publishing.edit(hub_plan.offering, by=petra, at=now)
+    publishing.save_plan(draft, slug="", values={"name": "Large"}, by=petra, at=now)
+    publishing.submit(draft, by=petra, at=now)
+
+    assert "Offerings 1" in words(as_maria.get(reverse("review")))
