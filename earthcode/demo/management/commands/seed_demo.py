@@ -15,7 +15,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from earthcode.audit.actors import System
-from earthcode.catalogue.models import Plan, Platform
+from earthcode.catalogue.metrics import Evidence, Metric
+from earthcode.catalogue.models import Offering, Plan, Platform
 from earthcode.catalogue.pricing import Workload
 from earthcode.demo import people
 from earthcode.identity import actions as identity
@@ -25,6 +26,7 @@ from earthcode.identity.oidc import Claims
 from earthcode.ledger import actions as ledger
 from earthcode.lib.money import credits
 from earthcode.onboarding import actions as onboarding
+from earthcode.publishing import actions as publishing
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Call
 
@@ -63,6 +65,7 @@ class Command(BaseCommand):
                 _alices_project(users, at)
                 _bens_request(users, at)
                 _petras_application(users, at)
+                _petras_draft(users, at)
         self.stdout.write("demonstration data is there")
 
 
@@ -212,3 +215,27 @@ def _archive_evidence() -> dict[str, dict[str, str]]:
             "delivery": "A file each morning; an interface by next spring.",
         },
     }
+
+
+def _petras_draft(users: dict[str, User], at: datetime) -> None:
+    """A new plan that waits for ESA's approval."""
+    petra = users["petra"]
+    offering = Offering.objects.get(slug="demo-notebooks")
+    draft = publishing.edit(offering, by=petra, at=at)
+    rate = {"credits": "18", "from": at.date().isoformat(), "evidence": Evidence.DEMONSTRATION}
+    component = {
+        "metric": Metric.SUBSCRIPTION_MONTH,
+        "label": "",
+        "included": "0",
+        "step": "0",
+        "free_months": 0,
+        "rate": {**rate, "source": "Made up for the demonstration.", "source_date": ""},
+    }
+    publishing.save_plan(
+        draft,
+        slug="",
+        values={"name": "Course", "summary": "A small server for each participant.", "components": [component]},
+        by=petra,
+        at=at,
+    )
+    publishing.submit(draft, note="For summer schools, by the month.", by=petra, at=at)
