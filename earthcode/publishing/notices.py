@@ -241,8 +241,8 @@ def retire(
         )
     if replaced_by is not None and (replaced_by.pk == offering.pk or not replaced_by.is_listed):
         raise InvalidInput("Choose another offering that is in the catalogue.", field="replaced_by")
-    offering.retires_on, offering.replaced_by = retires_on, replaced_by
-    offering.save(update_fields=["retires_on", "replaced_by"])
+    offering.retires_on, offering.replaced_by, offering.updated_at = retires_on, replaced_by, at
+    offering.save(update_fields=["retires_on", "replaced_by", "updated_at"])
     instead = f"{replaced_by} takes its place." if replaced_by else ""
     audit.record(
         "offering.retire",
@@ -276,8 +276,8 @@ def keep(offering: Offering, *, by: User, at: datetime) -> None:
         raise NotRetiring(f"{offering} is not going to retire.")
     if offering.is_retired_on(at.date()):
         raise NotRetiring(f"{offering} has retired. Offer it anew as another offering.")
-    offering.retires_on, offering.replaced_by = None, None
-    offering.save(update_fields=["retires_on", "replaced_by"])
+    offering.retires_on, offering.replaced_by, offering.updated_at = None, None, at
+    offering.save(update_fields=["retires_on", "replaced_by", "updated_at"])
     audit.record("offering.keep", by=by, about=offering, at=at)
     _announce(
         offering.platform,

@@ -326,9 +326,11 @@ class Difference:
 
     @classmethod
     def of(cls, draft: Draft, *, today: date) -> Difference:
-        content, dearer = dated(
-            draft.content, draft.base, today=today, notice=timedelta(days=settings.PRICE_NOTICE_DAYS)
-        )
+        content, dearer = draft.content, []
+        # What was published has its days already.
+        if draft.is_open:
+            notice = timedelta(days=settings.PRICE_NOTICE_DAYS)
+            content, dearer = dated(draft.content, draft.base, today=today, notice=notice)
         found = changes(draft.base, content)
         return cls(
             changes=found,

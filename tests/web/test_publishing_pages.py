@@ -391,3 +391,26 @@ def test_the_review_queue_leads_to_offerings_to_approve(
     publishing.submit(draft, by=petra, at=now)
 
     assert "Offerings 1" in words(as_maria.get(reverse("review")))
+
+
+def test_what_was_published_is_read_with_the_days_it_was_published_with(
+    signed_in: Callable[[User], Client],
+    hub_plan: Plan,
+    petra: User,
+    maria: User,
+    marc: User,
+    now: datetime,
+    clock: Clock,
+) -> None:
+    draft = publishing.edit(hub_plan.offering, by=petra, at=now)
+    plan = draft.content["plans"][0]
+    components = [{**each, "rate": {**each["rate"], "credits": "0.01"}} for each in plan["components"]]
+    publishing.save_plan(draft, slug="standard", values={**plan, "components": components}, by=petra, at=now)
+    publishing.submit(draft, by=petra, at=now)
+    publishing.approve(draft, by=marc, at=now)
+
+    clock.forward(days=30)
+
+    page = words(signed_in(maria).get(reverse("offering_approval", args=[draft.pk])))
+    assert "0.01 credits for each vCPU-hour from 2026-11-02" in page
+    assert "Decide" not in page
