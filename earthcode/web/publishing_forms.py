@@ -292,7 +292,7 @@ class ComponentForm(forms.Form):
 
     @property
     def title(self) -> str:
-        return component_name(self.was) if self.was else _now("Something else that is paid for")
+        return component_name(self.was) if self.was else _now("Something that is paid for")
 
     @property
     def main(self) -> list[forms.BoundField]:
