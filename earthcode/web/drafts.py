@@ -35,6 +35,7 @@ from earthcode.publishing.actions import IncompleteDraft, PublicChanged, SavedMe
 from earthcode.publishing.content import (
     Change,
     Content,
+    NewPrice,
     changes,
     dated,
     digest,
@@ -326,7 +327,8 @@ class Difference:
 
     @classmethod
     def of(cls, draft: Draft, *, today: date) -> Difference:
-        content, dearer = draft.content, []
+        content: Content = draft.content
+        dearer: list[NewPrice] = []
         # What was published has its days already.
         if draft.is_open:
             notice = timedelta(days=settings.PRICE_NOTICE_DAYS)

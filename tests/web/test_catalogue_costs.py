@@ -176,4 +176,4 @@ def test_an_offering_makes_no_more_queries_with_more_plans(hub_plan: Plan, award
         more_plans(offering, count)
         as_alice.get(page)
 
-    assert_queries_do_not_grow(as_alice, page, rows=rows, most=11)
+    assert_queries_do_not_grow(as_alice, page, rows=rows, most=12)
