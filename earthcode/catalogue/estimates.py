@@ -71,6 +71,11 @@ class Priced:
         return sum(item.quote.total for item in self.items if item.quote)
 
     @property
+    def amount_low(self) -> int:
+        """What it comes to at least, where figures are stated as ranges."""
+        return sum(item.quote.total_low for item in self.items if item.quote)
+
+    @property
     def margin(self) -> int:
         return margin_on(self.amount, self.margin_percent)
 
@@ -158,8 +163,9 @@ def price_again(lines: Iterable[EstimateLine], *, margin_percent: int, on: date)
 
 
 def lines_of(estimate: Estimate) -> list[EstimateLine]:
-    """The lines in order, with their plans as they are now; one query."""
-    return list(estimate.lines.select_related("plan__offering__platform__provider").order_by("place"))
+    """The lines in order, with their plans as they are now, and what they cite; one query."""
+    lines = estimate.lines.select_related("plan__offering__platform__provider", "version").defer("version__content")
+    return list(lines.order_by("place"))
 
 
 def facts_of(plan: Plan) -> dict[str, Any]:

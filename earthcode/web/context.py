@@ -182,7 +182,16 @@ class Chrome:
     @cached_property
     def urls(self) -> dict[str, str]:
         """Addresses of the pages that the bar and the menus link to; empty for those that do not exist."""
-        names = ("public_home", "home", "catalogue", "notifications", "account", "allocations")
+        names = (
+            "public_home",
+            "home",
+            "catalogue",
+            "notifications",
+            "account",
+            "allocations",
+            "estimates",
+            "estimate_new",
+        )
         return {name: url_of(name) for name in names} | {"sign_out": url_of("account_logout")}
 
     @cached_property

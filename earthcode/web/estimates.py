@@ -282,6 +282,7 @@ class LineShown:
     notes: Sequence[priced.Note]
     words: str
     url: str
+    version_url: str
     today: Item
 
 
@@ -307,6 +308,7 @@ def estimate(request: HttpRequest, token: str) -> HttpResponse:
             "workload": workload,
             "address": request.build_absolute_uri(kept.get_absolute_url()),
             "json_url": reverse("api_estimate", args=[kept.token]),
+            "amount_low": sum(line.quote.total_low for line in shown if line.quote),
             "without_price": sum(line.quote is None for line in shown),
             "again": again,
             "changes": _changes(shown),
@@ -338,6 +340,11 @@ def _line_shown(line: EstimateLine, today: Item) -> LineShown:
         notes=priced.quote_notes(quote) if quote else [],
         words=workload_words(workload, quote) if quote else workload.summary,
         url=_offering_url(line.plan, workload) if is_listed else "",
+        version_url=(
+            reverse("offering_version", args=[line.plan.offering.slug, line.version.number])
+            if is_listed and line.version
+            else ""
+        ),
         today=today,
     )
 

@@ -80,9 +80,9 @@ def test_prices_and_results_follow_what_is_typed_and_chosen(visit: Open, complai
     page.goto("/catalogue/")
     expect(page.get_by_role("heading", name="33 offerings")).to_be_visible()
 
-    page.get_by_role("checkbox", name="JupyterLab").check()
+    page.locator("#interface-jupyterlab").check()
     expect(page.get_by_role("heading", name="14 offerings")).to_be_visible()
-    expect(page.get_by_role("checkbox", name="JupyterLab")).to_be_focused()
+    expect(page.locator("#interface-jupyterlab")).to_be_focused()
     expect(page.locator("#results-status")).to_have_text("14 offerings")
     assert page.url.endswith("/catalogue/?interface=jupyterlab")
 
@@ -100,11 +100,11 @@ def test_prices_and_results_follow_what_is_typed_and_chosen(visit: Open, complai
 
     page.locator(".chips").get_by_role("link", name="JupyterLab").click()
     expect(page.get_by_role("heading", name="2 offerings")).to_be_visible()
-    expect(page.get_by_role("checkbox", name="JupyterLab")).not_to_be_checked()
+    expect(page.locator("#interface-jupyterlab")).not_to_be_checked()
 
     page.go_back()
     expect(page.get_by_role("heading", name="1 offering")).to_be_visible()
-    expect(page.get_by_role("checkbox", name="JupyterLab")).to_be_checked()
+    expect(page.locator("#interface-jupyterlab")).to_be_checked()
     expect(page.get_by_label("Search offerings")).to_have_value("demonstrasion")
     assert complaints == []
 
@@ -152,9 +152,9 @@ def test_on_a_phone_workload_and_filters_fold_away(visit: Open) -> None:
     page.locator(".workload summary").first.click()
     expect(page.get_by_label("Processors")).to_be_visible()
     page.locator(".facets > summary").click()
-    page.get_by_role("checkbox", name="JupyterLab").check()
+    page.locator("#interface-jupyterlab").check()
 
     expect(page.get_by_role("heading", name="14 offerings")).to_be_visible()
     # The filters stay open for the next choice.
-    expect(page.get_by_role("checkbox", name="JupyterLab")).to_be_visible()
+    expect(page.locator("#interface-jupyterlab")).to_be_visible()
     expect(page.locator("#filters-chosen")).to_have_text("1 on")

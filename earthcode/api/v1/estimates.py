@@ -49,9 +49,18 @@ class EstimateQuoteLineSerializer(serializers.Serializer[Any]):
     metric = serializers.CharField()
     quantity = serializers.CharField()
     credits_per_unit = serializers.SerializerMethodField(help_text="Exact decimal number of credits, as text")
-    credits = CreditsField(source="amount")
+    credits = CreditsField(source="amount", help_text="At most, where figures are stated as ranges")
+    credits_at_least = serializers.SerializerMethodField()
+    discount = serializers.SerializerMethodField(help_text="The reason for a price below the list price; may be empty")
     evidence = serializers.CharField()
     detail = serializers.CharField()
+
+    @extend_schema_field(CreditsField())
+    def get_credits_at_least(self, line: dict[str, Any]) -> str:
+        return credits_text(line.get("low", line["amount"]))
+
+    def get_discount(self, line: dict[str, Any]) -> str:
+        return str(line.get("discount", ""))
 
     def get_credits_per_unit(self, line: dict[str, Any]) -> str:
         # Rates are finer than a micro-credit where a unit is small.
