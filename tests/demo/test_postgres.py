@@ -121,10 +121,10 @@ def test_it_runs_where_only_its_owner_may_look(tmp_path: Path, monkeypatch: pyte
     """A clone in somebody's private folder: run as root, neither data nor programs are open to ``nobody``."""
     private = tmp_path / "private"
     private.mkdir(mode=0o700)
-    package = postgres._programs().parents[1]
+    package = postgres.programs().parents[1]
     for folder in (package, package.with_name(f"{package.name}.libs")):  # they find each other by their place
         shutil.copytree(folder, private / folder.name, symlinks=True)
-    monkeypatch.setattr(postgres, "_programs", lambda: private / package.name / "pginstall" / "bin")
+    monkeypatch.setattr(postgres, "programs", lambda: private / package.name / "pginstall" / "bin")
     server = Server(private / "postgres", free_ports(1)[0])
 
     server.start()

@@ -1,0 +1,37 @@
+"""The same work by pgbench, which costs a client almost nothing."""
+
+import re
+import subprocess
+import tempfile
+
+from earthcode.demo.postgres import programs
+from tests.bench.ledger.books import WALLETS
+
+FLOOR = "INSERT INTO bench_floor (v) VALUES (1);"
+#: A colon begins a variable of pgbench, within quotes, too.
+POST = f"""\
+\\set debit random(0, {WALLETS // 2 - 1})
+\\set credit random({WALLETS // 2}, {WALLETS - 1})
+SELECT entry_id FROM ledger_post(gen_random_uuid(), 'transfer', \
+ARRAY[concat('award', chr(58), 'wallet-', (:debit)::text, chr(58), 'available')], \
+ARRAY[concat('award', chr(58), 'wallet-', (:credit)::text, chr(58), 'available')], \
+ARRAY[1::bigint], 'bench', '', now());
+"""
+
+
+def rate(url: str, script: str, clients: int, seconds: float) -> float:
+    """Transactions a second."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
+        file.write(script)
+        file.flush()
+        done = subprocess.run(
+            [
+                *(str(programs() / "pgbench"), "--no-vacuum", "--protocol=prepared", f"--file={file.name}"),
+                *(f"--client={clients}", f"--time={max(round(seconds), 1)}", url),
+            ],
+            capture_output=True,
+            text=True,
+        )
+    found = re.search(r"tps = ([0-9.]+)", done.stdout)
+    assert found, done.stderr
+    return float(found[1])
