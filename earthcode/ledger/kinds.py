@@ -25,9 +25,9 @@ GROWS_BY_DEBITS = frozenset({AccountClass.ASSET, AccountClass.EXPENSE})
 class AccountKind(models.TextChoices):
     """What an account stands for. ``sql/accounts.sql`` says what a kind decides: class, floor, and whether it is deferred.
 
-    An account with a floor never falls below zero on the side it grows on: nobody spends more than there is, or repays more
-    than is owed. A deferred account is not written when something is posted to it, so that a thousand postings at once need
-    not queue for its row; it can have no floor.
+    An account with a floor never falls below zero. Nor does a debt, which grows the other way: ``ledger_write`` refuses to
+    repay more than is owed. A deferred account is not written when something is posted to it, so that a thousand postings
+    at once need not queue for its row; it can have no floor.
     """
 
     COMMITMENT = "commitment", "what a sponsor stands behind and has not settled"

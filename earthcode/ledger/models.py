@@ -107,10 +107,7 @@ class Account(ReadOnly):
         constraints = [
             models.UniqueConstraint(fields=["code"], name="ledger_account_code_is_unique"),
             models.CheckConstraint(
-                condition=Q(has_floor=False)
-                | Q(credits__gte=F("debits")) & ~Q(kind=AccountKind.DEBT)
-                | Q(kind=AccountKind.DEBT) & Q(debits__gte=F("credits")),
-                name="ledger_account_not_overdrawn",
+                condition=Q(has_floor=False) | Q(credits__gte=F("debits")), name="ledger_account_not_overdrawn"
             ),
             models.UniqueConstraint(
                 fields=["award", "kind", "tranche"],

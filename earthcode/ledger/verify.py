@@ -50,7 +50,7 @@ _ENTRIES = """
 
 _FLOORS = """
     SELECT format('account %s', code), format('has %s', CASE kind WHEN 'debt' THEN debits - credits ELSE credits - debits END)
-    FROM ledger_account WHERE has_floor AND CASE kind WHEN 'debt' THEN debits < credits ELSE credits < debits END
+    FROM ledger_account WHERE CASE kind WHEN 'debt' THEN debits < credits ELSE has_floor AND credits < debits END
 """
 
 _KINDS = """
@@ -62,7 +62,7 @@ _KINDS = """
         ('held', 'liability', true, false),
         ('accrued', 'liability', false, true),
         ('invoiced', 'liability', true, false),
-        ('debt', 'asset', true, false)
+        ('debt', 'asset', false, false)
     ) AS rule (kind, class, has_floor, deferred) USING (kind, class, has_floor, deferred)
     WHERE rule.kind IS NULL
 """

@@ -174,7 +174,7 @@ ATTEMPTS = {
     "usage owed to somebody": on("03", "capture", DEBT, OWN_CALL, hold=HOLD),
     "usage owed and taken back": on("03", "refund", OWN_PAYEE, ORDINARY_DEBT, "'{1}'", hold=HOLD, reverses=CAPTURE),
     "an amount owed rewritten": "UPDATE ledger_hold SET owed = 0",
-    "a debt without its ceiling": f"UPDATE ledger_account SET has_floor = false WHERE id = {DEBT}",
+    "a debt called something else": f"UPDATE ledger_account SET kind = 'commitment' WHERE id = {DEBT}",
 }
 
 

@@ -161,7 +161,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='account',
-            constraint=models.CheckConstraint(condition=models.Q(('has_floor', False), models.Q(('credits__gte', models.F('debits')), models.Q(('kind', 'debt'), _negated=True)), models.Q(('kind', 'debt'), ('debits__gte', models.F('credits'))), _connector='OR'), name='ledger_account_not_overdrawn'),
+            constraint=models.CheckConstraint(condition=models.Q(('has_floor', False), ('credits__gte', models.F('debits')), _connector='OR'), name='ledger_account_not_overdrawn'),
         ),
         migrations.AddConstraint(
             model_name='account',

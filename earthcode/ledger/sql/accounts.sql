@@ -22,7 +22,7 @@ BEGIN
                  ('held',             'liability',       true,      false),
                  ('accrued',          'liability',       false,     true),
                  ('invoiced',         'liability',       true,      false),
-                 ('debt',             'asset',           true,      false)
+                 ('debt',             'asset',           false,     false)
          ) AS rule (kind,             class,             has_floor, deferred)
     WHERE rule.kind = NEW.kind;
     IF NOT FOUND OR btrim(NEW.code) <> NEW.code OR NEW.code = '' OR NEW.unit < 1 THEN

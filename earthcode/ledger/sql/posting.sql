@@ -28,7 +28,7 @@ WHERE false;
 
 -- What one side of a posting finds out about its account. seq and total stay null for a deferred account.
 CREATE TYPE ledger_side AS (
-    seq bigint, total bigint, unit smallint, kind text, home_id bigint, award_id bigint, opens_at timestamptz, closes_at timestamptz
+    seq bigint, total bigint, unit smallint, kind text, home_id bigint, opens_at timestamptz, closes_at timestamptz
 );
 
 -- Adds to the debits of an account. The UPDATE is the lock, and the CHECK on the row is the floor.
@@ -39,7 +39,7 @@ DECLARE
 BEGIN
     UPDATE ledger_account SET debits = debits + p_amount, seq = seq + 1
     WHERE id = p_account AND NOT deferred AND NOT closed
-    RETURNING seq, debits, unit, kind, home_id, award_id, opens_at, closes_at INTO side;
+    RETURNING seq, debits, unit, kind, home_id, opens_at, closes_at INTO side;
     IF NOT FOUND THEN
         side := ledger_deferred_side(p_account);
     END IF;
@@ -55,7 +55,7 @@ DECLARE
 BEGIN
     UPDATE ledger_account SET credits = credits + p_amount, seq = seq + 1
     WHERE id = p_account AND NOT deferred AND NOT closed
-    RETURNING seq, credits, unit, kind, home_id, award_id, opens_at, closes_at INTO side;
+    RETURNING seq, credits, unit, kind, home_id, opens_at, closes_at INTO side;
     IF NOT FOUND THEN
         side := ledger_deferred_side(p_account);
     END IF;
@@ -75,7 +75,7 @@ BEGIN
     ELSIF account.closed THEN
         RAISE EXCEPTION 'account % is closed', account.code USING ERRCODE = 'LG004';
     END IF;
-    RETURN ROW(NULL, NULL, account.unit, account.kind, account.home_id, account.award_id, NULL, NULL)::ledger_side;
+    RETURN ROW(NULL, NULL, account.unit, account.kind, account.home_id, NULL, NULL)::ledger_side;
 END
 $$;
 
@@ -99,7 +99,10 @@ DECLARE
     lines CONSTANT int := coalesce(cardinality(NEW.amounts), 0);
     well_formed boolean;
     hold ledger_hold;
-    part ledger_hold_part;  -- the part of the hold that a line is about; of an ordinary hold, the whole
+    part_place smallint;  -- the part of the hold that a line is about; of an ordinary hold, the whole
+    part_wallet bigint;
+    part_held bigint;
+    authorised bigint;
     payee ledger_account;
     first ledger_entry;
     debit ledger_side;
@@ -171,13 +174,15 @@ BEGIN
         IF NOT FOUND OR payee.kind = 'held' THEN
             RAISE EXCEPTION 'a hold needs a payee' USING ERRCODE = 'LG003';
         END IF;
+        authorised := NEW.amounts[1];
+        IF lines > 1 THEN
+            authorised := (SELECT sum(amount) FROM unnest(NEW.amounts) amount);
+        END IF;
         INSERT INTO ledger_hold (
             id, wallet_id, held_id, payee_id, tranches, authorised, captured, released, owed, refunded, expires_at
         )
         VALUES (
-            NEW.hold_id, NEW.debit_ids[1], NEW.credit_ids[1], NEW.payee_id, lines,
-            CASE WHEN lines = 1 THEN NEW.amounts[1] ELSE (SELECT sum(amount) FROM unnest(NEW.amounts) amount) END,
-            0, 0, 0, 0, NEW.expires_at
+            NEW.hold_id, NEW.debit_ids[1], NEW.credit_ids[1], NEW.payee_id, lines, authorised, 0, 0, 0, 0, NEW.expires_at
         )
         RETURNING * INTO hold;
         IF lines > 1 THEN
@@ -221,6 +226,12 @@ BEGIN
             PERFORM ledger_refuse_outside_window(NEW.kind, NEW.effective_at, debit, NEW.credit_ids[line], credit);
         END IF;
 
+        IF credit.kind = 'debt' AND EXISTS (
+            SELECT FROM ledger_account WHERE id = NEW.credit_ids[line] AND credits > debits
+        ) THEN
+            RAISE EXCEPTION 'the award owes less' USING ERRCODE = 'LG015';
+        END IF;
+
         -- What a held account holds is what its open holds have left: it is moved by the hold's own entries only, and each
         -- such line is booked on the hold. A debt grows by usage beyond a hold, and shrinks when it is repaid or given back.
         IF NEW.hold_id IS NULL THEN
@@ -232,47 +243,45 @@ BEGIN
             END IF;
         ELSE
             IF hold.tranches = 1 THEN
-                part.wallet_id := hold.wallet_id;
-                part.held_id := hold.held_id;
+                part_wallet := hold.wallet_id;
+                part_held := hold.held_id;
             ELSE
-                SELECT * INTO part FROM ledger_hold_part
+                SELECT place, wallet_id, held_id INTO part_place, part_wallet, part_held FROM ledger_hold_part
                 WHERE hold_id = hold.id AND (
                     held_id IN (NEW.debit_ids[line], NEW.credit_ids[line]) OR wallet_id = NEW.credit_ids[line]);
             END IF;
-            IF NEW.debit_ids[line] = part.wallet_id AND NEW.credit_ids[line] = part.held_id AND NEW.kind = 'hold' THEN
+            IF NEW.debit_ids[line] = part_wallet AND NEW.credit_ids[line] = part_held AND NEW.kind = 'hold' THEN
                 IF debit.kind = 'held' OR credit.kind <> 'held' THEN
                     RAISE EXCEPTION 'a hold moves credits from a wallet to a held account' USING ERRCODE = 'LG001';
                 ELSIF payee.unit <> debit.unit THEN
                     RAISE EXCEPTION 'the payee counts another unit' USING ERRCODE = 'LG005';
                 ELSIF payee.home_id <> debit.home_id THEN
                     RAISE EXCEPTION 'the payee is paid by another call' USING ERRCODE = 'LG014';
-                ELSIF lines > 1 AND (
-                    debit.award_id IS NULL OR debit.award_id <> (SELECT award_id FROM ledger_account WHERE id = hold.wallet_id)
-                ) THEN
+                ELSIF lines > 1 AND ledger_debt_of(part_wallet) <> ledger_debt_of(hold.wallet_id) THEN
                     RAISE EXCEPTION 'a hold is on the tranches of one award' USING ERRCODE = 'LG001';
                 END IF;
-            ELSIF NEW.debit_ids[line] = part.held_id AND NEW.credit_ids[line] = hold.payee_id AND NEW.kind = 'capture' THEN
+            ELSIF NEW.debit_ids[line] = part_held AND NEW.credit_ids[line] = hold.payee_id AND NEW.kind = 'capture' THEN
                 IF NEW.effective_at >= hold.expires_at THEN
                     RAISE EXCEPTION 'hold % has run out', NEW.hold_id USING ERRCODE = 'LG006';
                 END IF;
                 taken := taken + NEW.amounts[line];
                 IF hold.tranches > 1 THEN
                     UPDATE ledger_hold_part SET captured = captured + NEW.amounts[line]
-                    WHERE hold_id = hold.id AND place = part.place;
+                    WHERE hold_id = hold.id AND place = part_place;
                 END IF;
-            ELSIF NEW.debit_ids[line] = part.held_id AND NEW.kind IN ('capture', 'release', 'expire')
-                  AND (NEW.credit_ids[line] = part.wallet_id
-                       OR NEW.credit_ids[line] = ledger_goes_back_to(part.wallet_id, NEW.effective_at)) THEN
+            ELSIF NEW.debit_ids[line] = part_held AND NEW.kind IN ('capture', 'release', 'expire')
+                  AND (NEW.credit_ids[line] = part_wallet
+                       OR NEW.credit_ids[line] = ledger_goes_back_to(part_wallet, NEW.effective_at)) THEN
                 given_back := given_back + NEW.amounts[line];
                 IF hold.tranches > 1 THEN
                     UPDATE ledger_hold_part SET released = released + NEW.amounts[line]
-                    WHERE hold_id = hold.id AND place = part.place;
+                    WHERE hold_id = hold.id AND place = part_place;
                 END IF;
             ELSIF debit.kind = 'debt' AND NEW.credit_ids[line] = hold.payee_id AND NEW.kind = 'capture'
-                  AND debit.award_id = (SELECT award_id FROM ledger_account WHERE id = hold.wallet_id) THEN
+                  AND NEW.debit_ids[line] = ledger_debt_of(hold.wallet_id) THEN
                 beyond := beyond + NEW.amounts[line];
             ELSIF NEW.debit_ids[line] = hold.payee_id AND NEW.kind IN ('refund', 'reverse')
-                  AND (NEW.credit_ids[line] = part.wallet_id
+                  AND (NEW.credit_ids[line] = part_wallet
                        OR ledger_takes_refunds(hold, NEW.credit_ids[line], NEW.effective_at)) THEN
                 refund := refund + NEW.amounts[line];
             ELSE
