@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Final, overload
 
 from django.db import connection, models
 from django.utils.functional import Promise
@@ -25,6 +25,7 @@ from django.utils.translation import gettext_lazy as _
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.metrics import Metric
 from earthcode.catalogue.models import Offering, Plan, PlanKind, Tier
+from earthcode.catalogue.price_table import PlanTerms, PriceTable
 from earthcode.catalogue.pricing import PricedComponent, Quote, Workload, quote
 from earthcode.catalogue.queries import components_on
 from earthcode.catalogue.vocabulary import normalised
@@ -134,25 +135,37 @@ class OfferingPrice:
         """
         if self.total is not None:
             return (0, self.total)
-        order = (PriceKind.FREE_PART, PriceKind.FREE_TIER, PriceKind.UNIT, PriceKind.UNKNOWN)
-        return (1 + order.index(self.kind), 0)
+        return (1 + _ORDER_WITHOUT_TOTAL.index(self.kind), 0)
+
+
+#: Those without a total, as they follow those with one.
+_ORDER_WITHOUT_TOTAL: Final = (PriceKind.FREE_PART, PriceKind.FREE_TIER, PriceKind.UNIT, PriceKind.UNKNOWN)
 
 
 def price_of(plans: Sequence[PlanEntry], workload: Workload) -> OfferingPrice:
-    """The headline of an offering with these plans."""
+    """The headline of an offering with these plans. ``Index.search`` knows kind and total without making it."""
+    general, services = _for_headline(plans)
+    quoted = _quotes(general, workload) or _quotes(services, workload)
+    if not quoted:
+        return _without_total(general, services)
+    plan, cheapest = quoted[0]
+    if not cheapest.is_free:
+        return OfferingPrice(PriceKind.QUOTED, plan, cheapest)
+    plan_beyond, beyond = next((each for each in quoted if not each[1].is_free), (None, None))
+    # What costs nothing and leaves out a part of the workload must not look cheaper than what covers all of it.
+    kind = PriceKind.FREE_PART if cheapest.not_covered else PriceKind.FREE
+    return OfferingPrice(kind, plan, cheapest, plan_beyond, beyond)
+
+
+def _for_headline(plans: Sequence[PlanEntry]) -> tuple[list[PlanEntry], list[PlanEntry]]:
+    """Those that speak for an offering, and those that do where none of the first can be priced."""
     general = [plan for plan in plans if plan.kind == PlanKind.GENERAL]
     services = [plan for plan in plans if plan.kind == PlanKind.SERVICE]
     # What only some people may have is nobody's headline, unless there is nothing else.
-    general = [plan for plan in general if not plan.audience] or general
-    quoted = _quotes(general, workload) or _quotes(services, workload)
-    if quoted:
-        plan, cheapest = quoted[0]
-        if cheapest.is_free:
-            plan_beyond, beyond = next((each for each in quoted if not each[1].is_free), (None, None))
-            # What costs nothing and leaves out a part of the workload must not look cheaper than what covers all of it.
-            kind = PriceKind.FREE_PART if cheapest.not_covered else PriceKind.FREE
-            return OfferingPrice(kind, plan, cheapest, plan_beyond, beyond)
-        return OfferingPrice(PriceKind.QUOTED, plan, cheapest)
+    return [plan for plan in general if not plan.audience] or general, services
+
+
+def _without_total(general: Sequence[PlanEntry], services: Sequence[PlanEntry]) -> OfferingPrice:
     if free := next((plan for plan in general if plan.is_stated_free), None):
         return OfferingPrice(PriceKind.FREE_TIER, free)
     if unit := _unit_price(general) or _unit_price(services):
@@ -230,7 +243,7 @@ FACETS: Final = (
     Facet("place", _("Data centre"), False, _place_of),
     Facet("provider", _("Provider"), False, lambda entry: [(entry.provider_slug, entry.provider)]),
 )
-#: The one facet that depends on the workload; see ``_price_values``.
+#: The one facet that depends on the workload; see ``_PRICE_VALUES``.
 PRICE: Final = "price"
 PRICE_TITLE: Final = _("Price")
 #: The one facet that depends on the reader, too: what the credits they can place would pay for.
@@ -250,18 +263,15 @@ _PRICE_LABELS: Final = {
 _CREDITS_LABELS: Final = {FITS: _("Pay for your workload")}
 
 
-def _price_values(price: OfferingPrice) -> tuple[str, ...]:
-    match price.kind:
-        case PriceKind.QUOTED:
-            return ("priced",)
-        case PriceKind.FREE:
-            return ("priced", "free")
-        case PriceKind.FREE_PART | PriceKind.FREE_TIER:
-            return ("free",)
-        case PriceKind.UNIT:
-            return ("unit",)
-        case _:
-            return ("on-request",)
+#: What can be said about a price → the filters it is found by.
+_PRICE_VALUES: Final = {
+    PriceKind.QUOTED: ("priced",),
+    PriceKind.FREE: ("priced", "free"),
+    PriceKind.FREE_PART: ("free",),
+    PriceKind.FREE_TIER: ("free",),
+    PriceKind.UNIT: ("unit",),
+    PriceKind.UNKNOWN: ("on-request",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,11 +291,34 @@ class FacetCounts:
     options: tuple[Option, ...]
 
 
+class PricedEntries(Sequence[tuple[OfferingEntry, OfferingPrice]]):
+    """Offerings with their prices, each of which is worked out when somebody looks at it: a page shows twelve of them."""
+
+    def __init__(self, entries: Sequence[OfferingEntry], places: Sequence[int], workload: Workload) -> None:
+        self._entries = entries
+        self._places = places
+        self._workload = workload
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[OfferingEntry, OfferingPrice]: ...
+    @overload
+    def __getitem__(self, place: slice) -> PricedEntries: ...
+    def __getitem__(self, place: int | slice) -> tuple[OfferingEntry, OfferingPrice] | PricedEntries:
+        if isinstance(place, slice):
+            return PricedEntries(self._entries, self._places[place], self._workload)
+        entry = self._entries[self._places[place]]
+        return entry, price_of(entry.plans, self._workload)
+
+
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What a search found, sorted, with the filters' counts."""
+    """What a search found, sorted, with the filters' counts. ``totals`` are the known prices, the lowest first."""
 
-    entries: tuple[tuple[OfferingEntry, OfferingPrice], ...]
+    entries: PricedEntries
+    totals: Sequence[int]
     facets: tuple[FacetCounts, ...]
     words: Words
 
@@ -311,6 +344,64 @@ def catalogue_state() -> State:
 
 #: How many workloads an index remembers the prices for.
 _PRICED_MAX = 32
+#: Behind every total in the order by price, those without one: see ``OfferingPrice.sort_key``.
+_UNPRICED = 1 << 100
+
+
+class _Prices:
+    """What is known about the prices for one workload: for each offering that was asked about, its place in the order.
+
+    Only what a filter leaves is priced, and nothing twice. Numbers from ``_UNPRICED`` on stand for those without a total.
+    """
+
+    def __init__(self, table: PriceTable, otherwise: Sequence[PriceKind], workload: Workload) -> None:
+        self._table = table
+        self._otherwise = otherwise
+        self._workload = workload
+        self._lock = threading.Lock()
+        self._known = 0
+        self.keys: list[int] = [0] * len(otherwise)
+        self.sets: dict[str, int] = dict.fromkeys(_PRICE_LABELS, 0)
+
+    def know(self, asked: int) -> None:
+        """Price the offerings of this set that are not priced yet."""
+        with self._lock:
+            places = _places_in(asked & ~self._known)
+            if not places:
+                return
+            found: dict[PriceKind, list[int]] = {}
+            for place, total in self._table.totals(self._workload, places).items():
+                if total is None:
+                    kind = self._otherwise[place]
+                elif total.amount:
+                    kind = PriceKind.QUOTED
+                else:
+                    kind = PriceKind.FREE if total.is_whole else PriceKind.FREE_PART
+                has_total = total is not None and kind != PriceKind.FREE_PART
+                self.keys[place] = total.amount if total and has_total else _UNPRICED + _ORDER_WITHOUT_TOTAL.index(kind)
+                found.setdefault(kind, []).append(place)
+            for kind, of_kind in found.items():
+                members = _set_of(of_kind, len(self.keys))
+                for value in _PRICE_VALUES[kind]:
+                    self.sets[value] |= members
+            self._known |= asked
+
+    def up_to(self, amount: int, among: int) -> int:
+        """Those of the offerings, all of which must be priced, that cost at most this."""
+        return _set_of((place for place in _places_in(among) if self.keys[place] <= amount), len(self.keys))
+
+
+def _places_in(members: int) -> list[int]:
+    """The places of a set, in order."""
+    return [place for place, bit in enumerate(reversed(f"{members:b}")) if bit == "1"]
+
+
+def _set_of(places: Iterable[int], size: int) -> int:
+    """The set with these places."""
+    bits = bytearray(b"0") * size
+    for place in places:
+        bits[size - 1 - place] = 49  # "1"
+    return int(bits or b"0", 2)
 
 
 class Index:
@@ -323,33 +414,50 @@ class Index:
         self.entries = tuple(entries)
         self.everything = (1 << len(self.entries)) - 1
         self.by_slug = {entry.slug: entry for entry in self.entries}
+        self.provider_count = len({entry.provider_slug for entry in self.entries})
+        #: Where data centres are, and how many offerings there: only where the place is known.
+        self.places = Counter(
+            (entry.place, entry.location) for entry in self.entries if entry.location is not None and entry.place
+        )
         self._place = {entry.pk: place for place, entry in enumerate(self.entries)}
+        self._by_name = {
+            place: rank
+            for rank, place in enumerate(
+                sorted(range(len(self.entries)), key=lambda place: self.entries[place].name.casefold())
+            )
+        }
         self._labels: dict[str, dict[str, str]] = {}
         self._sets: dict[str, dict[str, int]] = {}
         for facet in FACETS:
             labels: dict[str, str] = {}
-            sets: dict[str, int] = {}
+            members: dict[str, list[int]] = {}
             for place, entry in enumerate(self.entries):
                 for value, label in facet.values(entry):
                     labels.setdefault(value, label)
-                    sets[value] = sets.get(value, 0) | 1 << place
+                    members.setdefault(value, []).append(place)
+            # The order does not depend on the current results, so that options keep their place while one filters.
+            ordered = sorted(members, key=lambda value: (-len(members[value]), labels[value].casefold()))
             self._labels[facet.name] = labels
-            self._sets[facet.name] = sets
-        self._priced: OrderedDict[Workload, tuple[OfferingPrice, ...]] = OrderedDict()
+            self._sets[facet.name] = {value: _set_of(members[value], len(self.entries)) for value in ordered}
+        self._otherwise = [_kind_without_total(entry.plans) for entry in self.entries]
+        self._table = PriceTable([_choices(entry.plans) for entry in self.entries])
+        self._priced: OrderedDict[Workload, _Prices] = OrderedDict()
         self._lock = threading.Lock()
 
-    def prices(self, workload: Workload) -> tuple[OfferingPrice, ...]:
-        """The price of each offering, in the order of ``entries``."""
+    def _prices(self, workload: Workload) -> _Prices:
+        """What is known for the workload, the same each time for as long as it is remembered."""
         with self._lock:
-            if (known := self._priced.get(workload)) is not None:
-                self._priced.move_to_end(workload)
-                return known
-        prices = tuple(price_of(entry.plans, workload) for entry in self.entries)
-        with self._lock:
-            self._priced[workload] = prices
+            prices = self._priced.setdefault(workload, _Prices(self._table, self._otherwise, workload))
+            self._priced.move_to_end(workload)
             while len(self._priced) > _PRICED_MAX:
                 self._priced.popitem(last=False)
-        return prices
+            return prices
+
+    def totals(self, workload: Workload) -> list[int]:
+        """The known prices of all offerings for the workload, those that cost nothing among them."""
+        prices = self._prices(workload)
+        prices.know(self.everything)
+        return [key for key in prices.keys if key < _UNPRICED]
 
     def label(self, facet: str, value: str) -> str | None:
         """What people read for a filter; None if there is no such filter."""
@@ -373,24 +481,21 @@ class Index:
         ``sort`` is ``price``, ``name`` or ``relevance``. ``free`` is what the reader can place, in micro-credits; without it
         there is no such filter, and one that was chosen counts for nothing.
         """
-        prices = self.prices(workload)
-        priced: dict[str, int] = dict.fromkeys(_PRICE_LABELS, 0)
-        for place, price in enumerate(prices):
-            for value in _price_values(price):
-                priced[value] |= 1 << place
-        affordable: dict[str, int] = {}
         if free is None:
             chosen = {name: values for name, values in chosen.items() if name != CREDITS}
-        else:
-            affordable[FITS] = 0
-            for place, price in enumerate(prices):
-                if price.total is not None and price.total <= free:
-                    affordable[FITS] |= 1 << place
-        sets = {**self._sets, PRICE: priced, CREDITS: affordable}
         all_of = {facet.name: facet.all_of for facet in FACETS} | {PRICE: False, CREDITS: True}
-
         found = self.everything if words.ranks is None else self._set_of(words.ranks)
-        cuts = {name: self._cut(sets[name], chosen.get(name, ()), all_of=all_of[name]) for name in FACET_NAMES}
+        cuts = {
+            name: self._cut(members, chosen.get(name, ()), all_of=all_of[name]) for name, members in self._sets.items()
+        }
+        prices = self._prices(workload)
+        is_cut_by_price = bool(chosen.get(PRICE) or chosen.get(CREDITS))
+        asked = self._to_price(found, cuts, all_of, is_cut_by_price=is_cut_by_price)
+        prices.know(asked)
+        affordable = {} if free is None else {FITS: prices.up_to(free, asked)}
+        sets = {**self._sets, PRICE: prices.sets, CREDITS: affordable}
+        for name in (PRICE, CREDITS):
+            cuts[name] = self._cut(sets[name], chosen.get(name, ()), all_of=all_of[name])
         current = found
         for cut in cuts.values():
             current &= cut
@@ -404,23 +509,31 @@ class Index:
                     among &= cut if other != name else self.everything
             facets.append(self._counts(name, sets[name], among, set(chosen.get(name, ()))))
 
-        places = [place for place in range(len(self.entries)) if current >> place & 1]
+        places = _places_in(current)
+        keys = prices.keys
+        places.sort(key=keys.__getitem__)
+        totals = [key for key in map(keys.__getitem__, places) if key < _UNPRICED]
         match sort:
             case "relevance" if words.ranks is not None:
                 ranks = words.ranks
-                places.sort(key=lambda place: (-ranks[self.entries[place].pk], prices[place].sort_key))
+                places.sort(key=lambda place: -ranks[self.entries[place].pk])
             case "name":
-                places.sort(key=lambda place: self.entries[place].name.casefold())
-            case _:
-                places.sort(key=lambda place: prices[place].sort_key)
-        return Result(tuple((self.entries[place], prices[place]) for place in places), tuple(facets), words)
+                places.sort(key=self._by_name.__getitem__)
+        return Result(PricedEntries(self.entries, places, workload), totals, tuple(facets), words)
+
+    def _to_price(
+        self, found: int, cuts: Mapping[str, int], all_of: Mapping[str, bool], *, is_cut_by_price: bool
+    ) -> int:
+        """The offerings whose prices matter: those that the other filters leave. Where the price is a filter itself, also
+        those that another choice in one of the other filters would add, because its count says how many they are."""
+        asked = found
+        for name, cut in cuts.items():
+            if all_of[name] or not is_cut_by_price:
+                asked &= cut
+        return asked
 
     def _set_of(self, pks: Iterable[int]) -> int:
-        found = 0
-        for pk in pks:
-            if (place := self._place.get(pk)) is not None:
-                found |= 1 << place
-        return found
+        return _set_of((self._place[pk] for pk in pks if pk in self._place), len(self.entries))
 
     def _cut(self, sets: Mapping[str, int], values: Sequence[str], *, all_of: bool) -> int:
         if not values:
@@ -435,10 +548,17 @@ class Index:
             Option(value, self.label(name, value) or value, (among & members).bit_count(), value in chosen)
             for value, members in sets.items()
         ]
-        # The order does not depend on the current results, so that options keep their place while one filters.
-        if name not in (PRICE, CREDITS):
-            options.sort(key=lambda each: (-sets[each.value].bit_count(), each.label.casefold()))
         return FacetCounts(name, str(_TITLES[name]), tuple(options))
+
+
+def _choices(plans: Sequence[PlanEntry]) -> list[list[PlanTerms]]:
+    """The plans that an offering's price is looked for among, in this order; as in ``price_of``."""
+    return [[PlanTerms(plan.components, plan.months_max) for plan in some] for some in _for_headline(plans)]
+
+
+def _kind_without_total(plans: Sequence[PlanEntry]) -> PriceKind:
+    """What is said of an offering whose plans cannot be priced for a workload; as in ``price_of``."""
+    return _without_total(*_for_headline(plans)).kind
 
 
 _cached: tuple[tuple[str, int, date], Index] | None = None
@@ -455,6 +575,12 @@ def index_on(day: date, state: State | None = None) -> Index:
     index = _read_index(day)
     _cached = (key, index)
     return index
+
+
+def forget() -> None:
+    """Read the catalogue anew when it is next asked for; nothing depends on it but measurements."""
+    global _cached
+    _cached = None
 
 
 def _read_index(day: date) -> Index:

@@ -51,6 +51,8 @@ from earthcode.web.lists import ListPage
 PER_PAGE: Final = 12
 #: How many options of a filter show before "more".
 OPTIONS_SHOWN: Final = 6
+#: How many show after it: who looks for one of hundreds types its name.
+OPTIONS_MORE: Final = 24
 SORTS: Final = {
     "price": _lazy("Price for your workload"),
     "relevance": _lazy("Best match"),
@@ -263,7 +265,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     free = standing.free_credits_of(request)
     words = search.find(view.asked.words)
     result = index.search(words, view.chosen, view.workload, sort=view.sort, free=free)
-    field = standing.field_for(request, (price.total for _entry, price in result.entries))
+    field = standing.field_for(request, result.totals)
     tray = Tray.of(view.compare, index, view.workload, without=lambda left: view.url(compare=left, page=view.page))
     page = _page_of(result.entries, view)
     ticks = field.ticks
@@ -290,8 +292,8 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "tray": tray,
         "compared_elsewhere": tray.besides({entry.slug for entry, _price in page}),
         "offering_count": len(index.entries),
-        "provider_count": len({entry.provider_slug for entry in index.entries}),
-        "markers": _markers(index.entries),
+        "provider_count": index.provider_count,
+        "markers": _markers(index),
         "suggestions": [(text, f"{reverse('catalogue')}?{urlencode({'q': text})}") for text in SUGGESTIONS],
     }
     if getattr(request, "htmx", False):
@@ -332,7 +334,7 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
     )
     shown = [_plan_shown(plan, priced_components.get(plan.pk, ()), form.workload, today) for plan in listed]
     price = search.price_of([each.entry for each in shown], form.workload)
-    field = standing.field_for(request, (each.total for each in index.prices(form.workload)))
+    field = standing.field_for(request, index.totals(form.workload))
     params = urlencode(form.workload.as_params())
     compare = chosen_in(request.GET, "compare")
     best = next((each for each in shown if price.plan is not None and each.plan.pk == price.plan.pk), None)
@@ -509,7 +511,13 @@ def _facet(facet: search.FacetCounts) -> dict[str, Any]:
     """As ``components/facet.html`` takes it: what is chosen always shows."""
     shown = [option for place, option in enumerate(facet.options) if place < OPTIONS_SHOWN or option.checked]
     more = [option for place, option in enumerate(facet.options) if place >= OPTIONS_SHOWN and not option.checked]
-    return {"name": facet.name, "title": facet.title, "options": shown, "more": more}
+    return {
+        "name": facet.name,
+        "title": facet.title,
+        "options": shown,
+        "more": more[:OPTIONS_MORE],
+        "unshown": max(0, len(more) - OPTIONS_MORE),
+    }
 
 
 def _sorts(view: View) -> list[tuple[str, Any, bool]]:
@@ -565,14 +573,10 @@ def _history_header(request: HttpRequest, view: View) -> str:
 _MAP_WEST, _MAP_NORTH, _MAP_SCALE = -13.0, 1.268, 748.3
 
 
-def _markers(entries: Sequence[OfferingEntry]) -> list[dict[str, Any]]:
-    """Where data centres are, on the picture behind the hero. Only where the place is known."""
-    counts: dict[tuple[str, tuple[float, float]], int] = {}
-    for entry in entries:
-        if entry.location is not None and entry.place:
-            counts[entry.place, entry.location] = counts.get((entry.place, entry.location), 0) + 1
+def _markers(index: search.Index) -> list[dict[str, Any]]:
+    """Where data centres are, on the picture behind the hero."""
     markers = []
-    for (name, (longitude, latitude)), count in counts.items():
+    for (name, (longitude, latitude)), count in index.places.items():
         x = math.radians(longitude - _MAP_WEST) * _MAP_SCALE
         y = (_MAP_NORTH - math.asinh(math.tan(math.radians(max(-85.0, min(85.0, latitude)))))) * _MAP_SCALE
         if 0 <= x <= 600 and 0 <= y <= 440:

@@ -4,6 +4,7 @@ Lengths are attributes, colours are classes (``static/css/charts.css``). Every d
 says the same numbers in words beside it.
 """
 
+import functools
 import re
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -14,6 +15,7 @@ from django.utils.safestring import SafeString
 from earthcode.lib import money
 
 _WIDTH, _HEIGHT = 600, 16
+_STRIP_WIDTH = 190
 #: They say nothing in a monogram.
 _SMALL_WORDS = {"a", "an", "and", "at", "by", "for", "in", "of", "on", "the", "to", "with"}
 _TILE_TONES = ("deep", "rust", "sea", "dusk", "wine", "moss")
@@ -27,14 +29,12 @@ def price_strip(prices: Sequence[int], price: int | None, balance: int | None = 
     low, high = (min(prices), max(prices)) if prices else (0, 0)
     if low == high:
         return SafeString("")
-    width = 190
+    width = _STRIP_WIDTH
 
     def x(value: int) -> str:
-        return f"{6 + (width - 12) * (value - low) / (high - low):.1f}"
+        return _on_strip(value, low, high)
 
-    ticks = format_html_join(
-        "", '<line class="tick" x1="{0}" x2="{0}" y1="8" y2="16"/>', ((x(each),) for each in sorted(set(prices)))
-    )
+    ticks = _ticks(tuple(sorted(set(prices))))
     mark = SafeString("")
     if balance is not None:
         # Credits beyond the prices are marked at the end: the strip's key promises the mark.
@@ -54,6 +54,17 @@ def price_strip(prices: Sequence[int], price: int | None, balance: int | None = 
         low=money.as_text(low, decimals=0),
         high=money.as_text(high, decimals=0),
     )
+
+
+def _on_strip(value: int, low: int, high: int) -> str:
+    return f"{6 + (_STRIP_WIDTH - 12) * (value - low) / (high - low):.1f}"
+
+
+@functools.lru_cache(maxsize=64)
+def _ticks(prices: tuple[int, ...]) -> SafeString:
+    """The same on every card of a list, so they are drawn once."""
+    places = ((_on_strip(each, prices[0], prices[-1]),) for each in prices)
+    return format_html_join("", '<line class="tick" x1="{0}" x2="{0}" y1="8" y2="16"/>', places)
 
 
 def bar(total: int, parts: Sequence[tuple[int, str]], *, tall: bool = False) -> SafeString:

@@ -117,7 +117,7 @@ def compare(request: HttpRequest) -> HttpResponse:
     if only_differences:
         left_out = sum(not row.differs for group in groups for row in group.rows)
         groups = [Group(group.title, [row for row in group.rows if row.differs]) for group in groups]
-    totals = standing.field_for(request, (each.total for each in index.prices(form.workload)))
+    totals = standing.field_for(request, index.totals(form.workload))
     context = {
         "form": form,
         "workload": form.workload,

@@ -269,9 +269,7 @@ def _record_page(request: HttpRequest, kind: Kind, osc_id: str) -> HttpResponse:
 def _places(record: Record, linked: Linked, workload: Workload, index: catalogue.Index) -> list[PlaceShown]:
     """The cheapest that covers the whole workload first; those of one price by how strong the reason is."""
     found = [
-        (entry, price)
-        for entry, price in zip(index.entries, index.prices(workload), strict=True)
-        if entry.pk in linked.reasons
+        (entry, catalogue.price_of(entry.plans, workload)) for entry in index.entries if entry.pk in linked.reasons
     ]
     found.sort(
         key=lambda each: (

@@ -1,6 +1,7 @@
 """Finding offerings: words and misspellings, filters with counts, the headline price."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from decimal import Decimal
 from io import StringIO
 
@@ -12,6 +13,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from earthcode.catalogue import search
 from earthcode.catalogue.models import Offering
+from earthcode.catalogue.price_table import PriceTable, Total
 from earthcode.catalogue.pricing import Workload
 from earthcode.catalogue.search import OfferingPrice, PriceKind, Result, find, index_on
 from earthcode.lib.money import credits
@@ -251,12 +253,37 @@ def test_sorting_by_name() -> None:
 # --- the memory ------------------------------------------------------------------------------------------------------
 
 
-def test_prices_are_remembered_for_a_workload() -> None:
-    index = index_on(TODAY)
+def test_only_what_the_filters_leave_is_priced_and_nothing_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    totals = PriceTable.totals
 
-    first = index.prices(Workload(vcpu=3))
+    def counted(self: PriceTable, workload: Workload, places: Sequence[int]) -> dict[int, Total | None]:
+        asked.append(len(places))
+        return totals(self, workload, places)
 
-    assert index.prices(Workload(vcpu=3)) is first
+    monkeypatch.setattr(PriceTable, "totals", counted)
+    workload = Workload(vcpu=3)
+
+    some = look(workload=workload, interface=["openeo"])
+    everything = look(workload=workload)
+    look(workload=workload, sort="name")
+
+    assert asked == [len(some.entries), len(everything.entries) - len(some.entries)]
     for vcpu in range(4, 60):
-        index.prices(Workload(vcpu=vcpu))
-    assert index.prices(Workload(vcpu=3)) == first
+        look(workload=Workload(vcpu=vcpu))
+    asked.clear()
+    look(workload=workload)
+    assert asked == [len(everything.entries)], "the prices of long ago are forgotten"
+
+
+@pytest.mark.parametrize(
+    "params", [{}, {"cpu": "16", "gpu": "l4"}, {"gb": "0"}, {"openeo": "500", "who": "esa_project"}]
+)
+def test_the_order_and_the_filters_agree_with_the_prices_that_are_shown(params: dict[str, str]) -> None:
+    result = look(workload=Workload.from_params(params), sort="price")
+    prices = [price for _entry, price in result.entries]
+
+    assert [price.sort_key for price in prices] == sorted(price.sort_key for price in prices)
+    assert list(result.totals) == [price.total for price in prices if price.total is not None]
+    shown = Counter(value for price in prices for value in search._PRICE_VALUES[price.kind])
+    assert {value: count for value, count in counts(result, "price").items() if count} == dict(shown)
