@@ -59,6 +59,8 @@ def service_of(
     }
     if access := offering.access_url or offering.platform.access_url:
         document["availableChannel"] = {"@type": "ServiceChannel", "serviceUrl": access}
+    if terms := " ".join(part for part in (offering.limits, offering.availability) if part):
+        document["termsOfService"] = terms
     if offering.documentation_url:
         document["subjectOf"] = {"@type": "TechArticle", "url": offering.documentation_url}
     return _present(document)

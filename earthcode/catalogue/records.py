@@ -324,6 +324,19 @@ def _platform(reader: _Reader) -> PlatformRecord:
     return PlatformRecord(reader.slug, provider, values, connection)
 
 
+#: What is not taken from a file without saying where it comes from.
+_NEEDS_SOURCE: Final = (
+    "place",
+    "datasets",
+    "hardware",
+    "availability",
+    "limits",
+    "maturity",
+    "certifications",
+    "support_hours",
+)
+
+
 def _offering(reader: _Reader) -> OfferingRecord:
     platform = reader.text("platform", required=True)
     not_stated = reader.each("not_stated")
@@ -346,6 +359,12 @@ def _offering(reader: _Reader) -> OfferingRecord:
         "access_url": reader.url("access_url"),
         "documentation_url": reader.url("documentation_url"),
         "support": reader.text("support", 300),
+        "support_hours": reader.text("support_hours", 200),
+        "hardware": reader.text("hardware", 2000),
+        "availability": reader.text("availability", 2000),
+        "limits": reader.text("limits", 2000),
+        "maturity": reader.text("maturity", 200),
+        "certifications": reader.names("certifications", 120),
         "sources": sources,
         "not_stated": not_stated,
         "is_demonstration": reader.flag("is_demonstration"),
@@ -353,7 +372,7 @@ def _offering(reader: _Reader) -> OfferingRecord:
     }
     if not all(isinstance(each, str) and len(each) <= 200 for each in not_stated):
         reader.wrong("not_stated", "is not a list of texts of at most 200 characters")
-    for name in ("place", "datasets"):
+    for name in _NEEDS_SOURCE:
         if values[name] and name not in sources and not values["is_demonstration"]:
             reader.wrong(name, "has no source")
     data = reader.each("plans")
@@ -453,10 +472,16 @@ def _component(data: Mapping[str, Any], plan: _Reader) -> ComponentRecord:
 
 
 def _conversion(reader: _Reader) -> tuple[dict[str, str], dict[str, str]]:
-    """Units for one of each metric, at most and at least: a number, or the two ends of a range."""
+    """Units for one of each metric, at most and at least: a number, or the two ends of a range.
+
+    The lower ends may also stand by themselves, in ``conversion_low``.
+    """
     most: dict[str, str] = {}
     low: dict[str, str] = {}
+    lower = reader.object("conversion_low")
     for name, units in reader.object("conversion").items():
+        if name in lower:
+            units = [lower[name], units]
         ends = units if isinstance(units, list) and len(units) == 2 else [units, units]
         try:
             first, last = (Decimal(str(end)) for end in ends)
@@ -477,7 +502,8 @@ def _discounts(data: list[Any], listed: RateRecord | None, component: _Reader) -
             component.wrong("discounts", "is not a list of objects")
             continue
         discount = _rate(each, component, f"discount for “{each.get('audience', '')}”", is_discount=True)
-        if listed is None or discount.micro_per_unit >= listed.micro_per_unit:
+        ended = listed and discount.valid_until and discount.valid_until <= listed.valid_from
+        if listed is None or (discount.micro_per_unit >= listed.micro_per_unit and not ended):
             component.wrong("discounts", "has one that is not below a list price")
         discounts.append(discount)
     audiences = [discount.audience for discount in discounts]
@@ -512,8 +538,11 @@ def _rate(data: Mapping[str, Any], component: _Reader, name: str, *, is_discount
 
 
 def _credits(data: Mapping[str, Any], reader: _Reader) -> tuple[Decimal, Decimal]:
-    """The price, or the two ends of a stated range."""
+    """The price, or the two ends of a stated range: as a list, or the lower one beside the other."""
     given = data.get("credits")
+    if reader.has("credits_low") and not isinstance(given, list):
+        reader.source("credits_low")
+        given = [data["credits_low"], given]
     if not isinstance(given, list):
         exact = reader.number("credits", Decimal(0)) or Decimal(0)
         return exact, exact

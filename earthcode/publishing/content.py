@@ -17,8 +17,8 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
-from earthcode.catalogue.metrics import Evidence, Metric
-from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Tier
+from earthcode.catalogue.metrics import Audience, Evidence, Metric
+from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Rate, Tier
 from earthcode.catalogue.pricing import PricedComponent
 from earthcode.catalogue.search import PlanEntry
 from earthcode.lib.money import MICRO
@@ -43,6 +43,9 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
 
 #: Facts whose source stands beside them on the offering's page.
 SOURCED: Final = ("datasets", "place", "service_types", "sponsorable", "access", "support")
+
+#: Facts that no form of a draft asks for; a draft keeps them as they are.
+UNEDITED_TEXTS: Final = ("support_hours", "hardware", "availability", "limits", "maturity")
 
 _PLAN_TEXTS: Final = (
     "name",
@@ -70,8 +73,17 @@ def content_of(offering: Offering) -> Content:
         "access_url",
         "documentation_url",
         "support",
+        *UNEDITED_TEXTS,
     )
-    lists = ("service_types", "interfaces", "protocols", "workflow_types", "datasets", "not_stated")
+    lists = (
+        "service_types",
+        "interfaces",
+        "protocols",
+        "workflow_types",
+        "datasets",
+        "not_stated",
+        "certifications",
+    )
     content: Content = {name: getattr(offering, name) for name in (*texts, *lists)}
     content["sponsorable"] = offering.sponsorable
     content["location"] = [] if offering.longitude is None else [offering.longitude, offering.latitude]
@@ -102,21 +114,38 @@ def _component(component: Component) -> Content:
         "included": plain(component.included),
         "limit": None if component.limit is None else plain(component.limit),
         "step": plain(component.step),
+        "block_months": component.block_months or None,
         "free_months": component.free_months,
         "conversion": component.conversion,
+        "conversion_low": component.conversion_low,
         "conversion_source": component.conversion_source,
     }
-    rates = sorted(component.rates.all(), key=lambda rate: rate.valid.lower)
-    if rates and rates[-1].valid.upper is None:
-        latest = rates[-1]
-        said["rate"] = {
-            "credits": plain(latest.micro_per_unit / MICRO),
-            "from": latest.valid.lower.isoformat(),
-            "evidence": latest.evidence,
-            "source": latest.source,
-            "source_date": latest.source_date,
+    latest = {rate.audience: rate for rate in sorted(component.rates.all(), key=lambda rate: rate.valid.lower)}
+    listed = latest.pop(Audience.LIST, None)
+    if listed is not None and listed.valid.upper is None:
+        said["rate"] = _rate(listed)
+    # A discount that has an end stays until then, whatever is published meanwhile.
+    said["discounts"] = [
+        {
+            **_rate(rate),
+            "audience": audience,
+            "reason": rate.reason,
+            "until": rate.valid.upper.isoformat() if rate.valid.upper else None,
         }
+        for audience, rate in sorted(latest.items())
+    ]
     return said
+
+
+def _rate(rate: Rate) -> Content:
+    return {
+        "credits": plain(rate.micro_per_unit / MICRO),
+        "credits_low": None if rate.micro_low is None else plain(rate.micro_low / MICRO),
+        "from": rate.valid.lower.isoformat(),
+        "evidence": rate.evidence,
+        "source": rate.source,
+        "source_date": rate.source_date,
+    }
 
 
 def plain(number: Decimal) -> str:
@@ -333,7 +362,10 @@ def rate_words(component: Mapping[str, Any]) -> str:
     rate = component.get("rate")
     if not rate:
         return _("price not stated")
-    words = {"credits": rate["credits"], "unit": Metric(component["metric"]).label, "day": rate["from"]}
+    credits = rate["credits"]
+    if rate.get("credits_low"):
+        credits = _("%(low)s to %(high)s") % {"low": rate["credits_low"], "high": credits}
+    words = {"credits": credits, "unit": Metric(component["metric"]).label, "day": rate["from"]}
     price = _("%(credits)s credits for each %(unit)s from %(day)s") % words
     source = rate.get("source") or Evidence(rate["evidence"]).label
     return f"{price} ({source})"
@@ -378,8 +410,15 @@ def _priced(component: Content) -> PricedComponent:
         limit=Decimal(component["limit"]) if component.get("limit") else None,
         step=Decimal(component.get("step") or 0),
         free_months=component.get("free_months", 0),
-        conversion=tuple((name, Decimal(units)) for name, units in sorted(component.get("conversion", {}).items())),
+        conversion=_exact(component.get("conversion", {})),
+        conversion_low=_exact(component.get("conversion_low", {})),
+        micro_low=Decimal(rate["credits_low"]) * MICRO if rate and rate.get("credits_low") else None,
+        block_months=component.get("block_months", 0),
     )
+
+
+def _exact(conversion: Mapping[str, str]) -> tuple[tuple[str, Decimal], ...]:
+    return tuple((name, Decimal(units)) for name, units in sorted(conversion.items()))
 
 
 @dataclass(frozen=True)
@@ -437,7 +476,8 @@ def dated(content: Content, base: Content, *, today: date, notice: timedelta) ->
 
 def says_the_same(rate: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
     """The same price with the same source: confirmed, not changed."""
-    return all(rate.get(name, "") == other.get(name, "") for name in ("credits", "evidence", "source", "source_date"))
+    names = ("credits", "credits_low", "evidence", "source", "source_date")
+    return all(rate.get(name, "") == other.get(name, "") for name in names)
 
 
 # --- two who changed the same -----------------------------------------------------------------------------------------

@@ -370,6 +370,8 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "facts": _facts(this),
         "science": science_parts.workflows_on(this, science.directory(state)),
         "sources": _sources(this),
+        # Of what has no place on the page where its source could stand.
+        "other_sources": [each for name, each in _sources(this).items() if name not in _FACT_TITLES],
         "request_url": "" if retired else reverse("request_new"),
         "params": params,
     }
@@ -704,28 +706,62 @@ def _rate_shown(
 
 
 def _facts(this: Offering) -> list[dict[str, str]]:
-    """What is known, in a fixed order; what is not known is said so on the page."""
-    not_stated = _("Not stated")
-    sponsored = not_stated if this.sponsorable is None else _("Yes") if this.sponsorable else _("No")
+    """What is known, in a fixed order, each with its source; what is not known is said so on the page."""
+    sponsored = "" if this.sponsorable is None else _("Yes") if this.sponsorable else _("No")
     place = ", ".join(part for part in (this.place, country_name(this.country) if this.country else "") if part)
-    country = country_name(this.platform.provider.country) if this.platform.provider.country else not_stated
+    country = country_name(this.platform.provider.country) if this.platform.provider.country else ""
+    facts = [
+        ("tier", this.get_tier_display()),
+        ("service_types", ", ".join(this.service_types)),
+        ("platform", _platform_kinds(this)),
+        ("place", place),
+        ("provider_country", country),
+        ("hardware", this.hardware),
+        ("limits", this.limits),
+        ("availability", this.availability),
+        ("maturity", this.maturity),
+        ("certifications", ", ".join(this.certifications)),
+        ("sponsorable", sponsored),
+        ("support", this.support),
+        ("support_hours", this.support_hours),
+    ]
     return [
-        {"label": _("Tier"), "value": this.get_tier_display()},
-        {"label": _("Kind of service"), "value": ", ".join(this.service_types) or not_stated},
-        {"label": _("Data centre"), "value": place or not_stated},
-        {"label": _("Provider's country"), "value": country},
-        {"label": _("ESA can sponsor it"), "value": sponsored},
-        {"label": _("Support"), "value": this.support or not_stated},
+        {
+            "label": str(_FACT_TITLES[name]),
+            "value": value or _("Not stated"),
+            "source": this.sources.get(name, {}).get("source", ""),
+            "date": this.sources.get(name, {}).get("date", ""),
+        }
+        for name, value in facts
     ]
 
 
-_SOURCE_TITLES: Final[dict[str, Any]] = {
-    "datasets": _lazy("Data on site"),
-    "place": _lazy("Data centre"),
+def _platform_kinds(this: Offering) -> str:
+    """What EarthCODE calls the platform: either kind, both, or neither so far."""
+    kinds = []
+    if this.platform.is_open_science:
+        kinds.append(_("FAIR Open Science platform"))
+    if this.platform.is_infrastructure:
+        kinds.append(_("FAIR Infrastructure platform"))
+    return ", ".join(kinds)
+
+
+_FACT_TITLES: Final[dict[str, Any]] = {
+    "tier": _lazy("Tier"),
     "service_types": _lazy("Kind of service"),
-    "sponsorable": _lazy("Sponsorship"),
-    "access": _lazy("Getting in"),
+    "platform": _lazy("Kind of platform"),
+    "place": _lazy("Data centre"),
+    "provider_country": _lazy("Provider's country"),
+    "hardware": _lazy("Hardware"),
+    "limits": _lazy("Limits"),
+    "availability": _lazy("Availability"),
+    "maturity": _lazy("Maturity"),
+    "certifications": _lazy("Certifications"),
+    "sponsorable": _lazy("ESA can sponsor it"),
     "support": _lazy("Support"),
+    "support_hours": _lazy("Support hours"),
+    "datasets": _lazy("Data on site"),
+    "access": _lazy("Getting in"),
     "not_stated": _lazy("What is not stated"),
 }
 
@@ -733,7 +769,7 @@ _SOURCE_TITLES: Final[dict[str, Any]] = {
 def _sources(this: Offering) -> dict[str, dict[str, str]]:
     """Fact → where it comes from, with the fact's name as people read it."""
     return {
-        name: {"title": str(_SOURCE_TITLES.get(name, name)), "source": found["source"], "date": found.get("date", "")}
+        name: {"title": str(_FACT_TITLES.get(name, name)), "source": found["source"], "date": found.get("date", "")}
         for name, found in this.sources.items()
     }
 

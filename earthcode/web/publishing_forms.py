@@ -331,6 +331,10 @@ class ComponentForm(forms.Form):
             "limit": given["limit"],
             "step": given["step"] or "0",
             "free_months": given["free_months"] or 0,
+            # No field asks for these; they stay as they were.
+            "block_months": (self.was or {}).get("block_months") if self.cleaned_data.get("step") else None,
+            "discounts": (self.was or {}).get("discounts"),
+            "conversion_low": (self.was or {}).get("conversion_low"),
             "conversion": (self.was or {}).get("conversion"),
             "conversion_source": (self.was or {}).get("conversion_source"),
             "rate": self._rate(),
@@ -356,6 +360,8 @@ class ComponentForm(forms.Form):
             }
             if was.get("source") == rate["source"] and was.get("credits") == rate["credits"]:
                 rate["source_date"] = was.get("source_date", "")
+        if was.get("credits") == rate["credits"]:
+            rate["credits_low"] = was.get("credits_low")
         return rate
 
 

@@ -532,3 +532,30 @@ def test_what_is_no_discount_range_or_block_is_refused_by_name(
 
     assert any(f"field “{field}”" in problem for problem in refusal.value.problems)
     assert not Offering.objects.exists()
+
+
+# --- further facts ----------------------------------------------------------------------------------------------------
+
+FACTS = {
+    "hardware": "NVIDIA T4",
+    "availability": "99 % of the month",
+    "limits": "Two jobs at a time",
+    "maturity": "Operational",
+    "certifications": ["ISO 27001"],
+    "support_hours": "Weekdays, 9 to 17",
+}
+
+
+def test_further_facts_are_read_with_their_sources(imported: Import) -> None:
+    sources = {name: {"source": "https://cube.example/"} for name in (*FACTS, "datasets")}
+
+    imported(a_file(an_offering(**FACTS, sources=sources)))
+
+    offering = Offering.objects.get()
+    assert {name: getattr(offering, name) for name in FACTS} == FACTS
+
+
+@pytest.mark.parametrize("name", list(FACTS))
+def test_a_further_fact_without_a_source_is_refused(name: str, imported: Import) -> None:
+    with pytest.raises(BrokenRecords, match=f"field “{name}”: has no source"):
+        imported(a_file(an_offering(**{name: FACTS[name]})))
