@@ -27,7 +27,8 @@ from earthcode.lib.money import MICRO
 
 Content = dict[str, Any]
 
-_OFFERING_FIELDS: Final = (
+#: What an offering says of itself, in the order in which people read it.
+OFFERING_FIELDS: Final = (
     "slug",
     "name",
     "code",
@@ -178,7 +179,7 @@ def _content(offering: Any) -> Content:
     """Of an offering with what ``_contents`` prefetches."""
     platform = offering.platform
     return {
-        **{name: getattr(offering, name) for name in _OFFERING_FIELDS},
+        **{name: getattr(offering, name) for name in OFFERING_FIELDS},
         "platform": {name: getattr(platform, name) for name in _PLATFORM_FIELDS},
         "provider": {name: getattr(platform.provider, name) for name in _PROVIDER_FIELDS},
         "plans": [
@@ -258,7 +259,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
 }
 #: Where zero says that there is no such rule.
 _ZERO_IS_NOTHING: Final = frozenset({"block_months", "free_months"})
-_ORDER: Final = {name: place for place, name in enumerate([*_OFFERING_FIELDS[:-1], "platform", "provider", "plans"])}
+_ORDER: Final = {name: place for place, name in enumerate([*OFFERING_FIELDS[:-1], "platform", "provider", "plans"])}
 
 
 def _place(name: str) -> int:

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_safe
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.metrics import Audience, Evidence
 from earthcode.catalogue.models import Offering, OfferingVersion, Tier
-from earthcode.catalogue.versions import Change, difference, label_of
+from earthcode.catalogue.versions import OFFERING_FIELDS, Change, difference, label_of
 from earthcode.lib.money import MICRO
 from earthcode.web import priced
 from earthcode.web.lists import paginate
@@ -157,8 +157,10 @@ def _facts(content: Mapping[str, Any]) -> list[FactShown]:
     facts = [FactShown(label_of("provider"), content["provider"]["name"])]
     facts.append(FactShown(label_of("platform"), content["platform"]["name"]))
     sources = content.get("sources", {})
-    for name, value in content.items():
-        if name not in _ELSEWHERE:
+    for name in (name for name in OFFERING_FIELDS if name not in _ELSEWHERE):
+        # A version of before the site knew of a fact does not state it.
+        if name in content:
+            value = content[name]
             found = sources.get(name, {})
             text = _value_text(name, value, content) or _("Not stated")
             facts.append(FactShown(label_of(name), text, found.get("source", ""), found.get("date", "")))
