@@ -61,6 +61,13 @@ class World:
                 )
                 self.holds.append(hold.pk)
         self.holds.append(0)
+        # The second wallet's credits can be spent for three days, the third one's on the second day only.
+        ends = {
+            1: {"opens_at": None, "closes_at": NOW + timedelta(days=3)},
+            2: {"opens_at": NOW + timedelta(days=1), "closes_at": NOW + timedelta(days=2)},
+        }
+        for place, window in ends.items():
+            ledger.set_window(f"{name}-{place}", **window, reason="", **self.terms(930 + place))
 
     def key(self, number: int) -> uuid.UUID:
         return uuid.uuid5(self.space, str(number))
