@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path, re_path
 
 from earthcode.api import discovery
 from earthcode.api import docs as api_docs
+from earthcode.api.errors import no_such_address
 from earthcode.api.ogc import views as ogc
 from earthcode.api.v1 import allocations as api_allocations
 from earthcode.api.v1 import estimates as api_estimates
@@ -199,6 +200,8 @@ urlpatterns += [
     path("api/v1/allocations/<slug:reference>", api_allocations.AllocationDetail.as_view(), name="api_allocation"),
     path("api/v1/allocations/<slug:reference>/end", api_allocations.end, name="api_allocation_end"),
     path("api/v1/operations/<uuid:key>/retry", api_allocations.retry, name="api_operation_retry"),
+    # Whatever of the API is not above; the last of its addresses.
+    path("api/<path:path>", no_such_address),
     path("ogc/", ogc.landing, name="ogc_landing"),
     path("ogc/api", ogc.api, name="ogc_openapi"),
     path("ogc/conformance", ogc.conformance, name="ogc_conformance"),

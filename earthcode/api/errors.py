@@ -12,7 +12,8 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
 from rest_framework.views import set_rollback
@@ -64,6 +65,16 @@ def problem(exception: Exception, context: Mapping[str, Any]) -> Response | None
     return response
 
 
+@csrf_exempt
+def no_such_address(request: HttpRequest, path: str) -> HttpResponse:  # noqa: ARG001  (what was asked for is in the URL)
+    """For every address below ``/api/`` that nothing else answers: a program asked, so a program is told."""
+    return JsonResponse(
+        _document(HTTPStatus.NOT_FOUND, "not_found", "There is no such address. The API is described at /api/schema/."),
+        status=HTTPStatus.NOT_FOUND,
+        content_type=CONTENT_TYPE,
+    )
+
+
 def _status_of(refusal: Refused) -> int:
     match refusal:
         case NotPermitted():
@@ -78,16 +89,17 @@ def _status_of(refusal: Refused) -> int:
 
 
 def _response(status: int, code: str, detail: str, more: Mapping[str, Any]) -> Response:
-    status = HTTPStatus(status)
-    data = {
+    return Response({**_document(HTTPStatus(status), code, detail), **more}, status=status, content_type=CONTENT_TYPE)
+
+
+def _document(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
+    return {
         "type": "about:blank",
         "title": status.phrase,
         "status": status.value,
         "detail": detail,
         "code": code,
-        **more,
     }
-    return Response(data, status=status, content_type=CONTENT_TYPE)
 
 
 def _errors(field: str, details: Any) -> Iterator[dict[str, str]]:
