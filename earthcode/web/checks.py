@@ -100,7 +100,7 @@ def fetching(**_: object) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.compatibility)
 def connectors(**_: object) -> list[checks.CheckMessage]:
-    """Each of ``CONNECTORS`` is there and is a connector."""
+    """Each of ``CONNECTORS`` is there, is a connector, and is done before the lease of its operation ends."""
     found: list[checks.CheckMessage] = []
     for kind, path in settings.CONNECTORS.items():
         try:
@@ -120,6 +120,16 @@ def connectors(**_: object) -> list[checks.CheckMessage]:
                     f"CONNECTORS names {path} for “{kind}”, which is no connector.",
                     hint="A connector is a subclass of earthcode.connectors.base.Connector.",
                     id="web.E007",
+                )
+            )
+            continue
+        if connector.timeout_s >= settings.OPERATION_LEASE_S:
+            found.append(
+                checks.Error(
+                    f"OPERATION_LEASE_S is {settings.OPERATION_LEASE_S}, but the connector “{kind}” may work for "
+                    f"{connector.timeout_s:g} seconds: a second worker would begin while the first is still at it.",
+                    hint=f"Set OPERATION_LEASE_S to more than {connector.timeout_s:g}; twice as much is a good choice.",
+                    id="web.E010",
                 )
             )
     return found
