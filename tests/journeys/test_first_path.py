@@ -196,10 +196,12 @@ def test_first_path(stack: Stack, walker: Callable[[str], Walker], way: dict[str
     hub_allocation = f"/allocations/{reference[0]}-1/"
     alice.go(hub_allocation)
     expect(alice.page.get_by_role("main")).to_contain_text("Demonstration notebooks")
-    alice.page.get_by_role("main").get_by_role("link", name="Open platform").click()
+    with alice.page.expect_popup() as popup:
+        alice.page.get_by_role("main").get_by_role("link", name="Open platform").click()
+    tab = popup.value
     if scripted:
-        alice.page.wait_for_url(re.compile(r"/user/alice/lab"), timeout=2 * MINUTE_MS)
-        expect(alice.page.locator("#jp-main-dock-panel")).to_be_visible(timeout=2 * MINUTE_MS)
+        tab.wait_for_url(re.compile(r"/user/alice/lab"), timeout=2 * MINUTE_MS)
+        expect(tab.locator("#jp-main-dock-panel")).to_be_visible(timeout=2 * MINUTE_MS)
     wait_until(
         lambda: bool((server_of(stack, "alice") or {}).get("ready")), alice.page, "Alice's server runs", timeout_s=120
     )

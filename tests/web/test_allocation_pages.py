@@ -215,7 +215,7 @@ def test_the_end_of_an_allocation_is_told_with_its_reason(
     assert "This allocation has ended" in in_one_line(page)
     assert "The project is over." in in_one_line(page)
     assert "Given back to the award" in in_one_line(page)
-    assert link(page, "Open platform") is None
+    assert link(page, "Open platform in a new tab") is None
     assert link(page, "End allocation") is None
 
 
@@ -375,8 +375,10 @@ def test_the_projects_people_leave_for_the_platform(
     active: Allocation, who: str, request: pytest.FixtureRequest
 ) -> None:
     client: Client = request.getfixturevalue(who)
-    way = link(page_of(client, f"/allocations/{active.reference}/"), "Open platform")
+    way = link(page_of(client, f"/allocations/{active.reference}/"), "Open platform in a new tab")
     assert way is not None
+    # The platform has no way back, so the site stays where it is; and the platform cannot reach into it.
+    assert (way["target"], way["rel"]) == ("_blank", ["noopener"])
 
     response = client.get(str(way["href"]))
 
