@@ -23,6 +23,7 @@ class Told:
     title: Words
     text: str = ""
     quote: str = ""
+    is_plain: bool = False
     now: bool = False
 
 
@@ -30,12 +31,14 @@ class Told:
 class _Telling:
     """How one kind of event is told; ``quote`` names the part of its data that holds a person's own words.
 
-    ``own`` is the title on the page of the thing itself, which need not name it.
+    ``is_plain``: the words are a machine's, in which no sign is Markdown. ``own``: the title on the page of the thing
+    itself, which need not name it.
     """
 
     icon: Phase
     title: Words | Callable[[Event], str]
     quote: str = ""
+    is_plain: bool = False
     own: Words = ""
 
 
@@ -73,6 +76,7 @@ _TELLINGS: dict[str, _Telling] = {
         "ph-q",
         _of_allocation(gettext_lazy("%(allocation)s could not be set up")),
         quote="error",
+        is_plain=True,
         own=gettext_lazy("Set-up problem"),
     ),
     "allocation.retry": _Telling(
@@ -182,4 +186,5 @@ def _told(event: Event, telling: _Telling, *, own_page: bool) -> Told:
         title=telling.own if own_page and telling.own else title,
         text=f"{on}, {by}" if by else on,
         quote=str(quote),
+        is_plain=telling.is_plain,
     )

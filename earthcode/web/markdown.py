@@ -12,16 +12,20 @@ _TAGS = {
     "table", "tbody", "td", "th", "thead", "tr", "ul",
 }  # fmt: skip
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+#: For messages, which many write as plain text: a new line is one in the HTML, too.
+_MESSAGE = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable("table")
 
 
-def to_html(text: str, *, top: int = 3) -> SafeString:
+def to_html(text: str, *, top: int = 3, is_message: bool = False) -> SafeString:
     """Markdown as safe HTML. Raw HTML in it is shown as text; images are dropped.
 
     Its headings start at ``top``, below those of the page, and step down one level at a time whatever the writer used.
+    ``is_message``: new lines are kept.
     """
-    tokens = _MARKDOWN.parse(text)
+    markdown = _MESSAGE if is_message else _MARKDOWN
+    tokens = markdown.parse(text)
     _relevel(tokens, top)
-    html = _MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {})
+    html = markdown.renderer.render(tokens, markdown.options, {})
     cleaned = nh3.clean(html, tags=_TAGS, attributes={"a": {"href"}}, url_schemes={"http", "https", "mailto"})
     return mark_safe(cleaned)  # noqa: S308  # nh3 let only the tags above through
 

@@ -34,3 +34,12 @@ def test_headings_start_where_the_page_says() -> None:
 
 def test_a_heading_that_is_code_stays_text() -> None:
     assert "<code>&lt;h1&gt;</code>" in to_html("`<h1>`")
+
+
+def test_a_message_keeps_its_new_lines_and_a_text_does_not() -> None:
+    assert "<br>" in to_html("one\ntwo", is_message=True)
+    assert "<br>" not in to_html("one\ntwo")
+
+
+def test_a_message_can_do_no_harm_either() -> None:
+    assert "<script" not in to_html("<script>alert(1)</script>", is_message=True)

@@ -984,3 +984,20 @@ def test_a_large_amount_is_grouped(
     sponsorship.save_line(draft, plan=batch_plan, workload=Workload(vcpu=128, months=10), by=alice, at=now)
 
     assert f"3{NARROW}840 credits" in words(as_alice.get(url(draft)))
+
+
+def test_what_people_write_to_each_other_is_read_as_markdown_with_its_new_lines(
+    as_alice: Client, sent_request: ResourceRequest, alice: User, maria: User, now: datetime
+) -> None:
+    sponsorship.ask(sent_request, reason="**Which** sites?\n<b>All</b>\nof them?", by=maria, at=now)
+    asked = soup(as_alice.get(f"/requests/{sent_request.reference}/"))
+    said = asked.select_one(".notice .said")
+    assert said is not None
+    assert [in_one_line(each) for each in said.select("strong")] == ["Which"]
+    assert len(said.select("br")) == 2
+    assert said.select("b") == []
+
+    sponsorship.submit(sent_request, answer="- Two\n- Three", by=alice, at=now + timedelta(hours=1))
+
+    page = soup(as_alice.get(f"/requests/{sent_request.reference}/"))
+    assert [in_one_line(each) for each in page.select(".timeline .said li")] == ["Two", "Three"]

@@ -34,6 +34,18 @@ def plain(number: object) -> str:
     return "" if number is None else str(number)
 
 
+@register.filter
+def names(error: object, label: object) -> bool:
+    """Whether an error says which field it is about, so that nobody has to say it before."""
+    return str(label) in str(error)
+
+
+@register.filter
+def said(text: str | None, top: int = 4) -> SafeString:
+    """What a person wrote to another, as Markdown with its new lines; stands in an element of the class ``said``."""
+    return markdown_text.to_html(str(text or ""), top=top, is_message=True)
+
+
 @register.filter(name="markdown")
 def markdown_html(text: str | None, top: int = 3) -> SafeString:
     """Markdown as safe HTML, inside an element with the class ``prose``; its headings start at the level ``top``."""
