@@ -10,7 +10,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, time
 from functools import wraps
 from http import HTTPStatus
-from typing import Concatenate, Final, ParamSpec
+from typing import Any, Concatenate, Final, ParamSpec
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -18,9 +18,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response, patch_cache_control, set_response_etag
 from django.utils.http import http_date, parse_http_date_safe
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
 
 from earthcode.api.errors import CONTENT_TYPE as PROBLEM
-from earthcode.catalogue.search import State
+from earthcode.catalogue.search import State, catalogue_state
 from earthcode.lib.errors import Refused
 
 #: How long a cache may answer without asking us.
@@ -65,6 +69,29 @@ def public_document(view: View[Captured]) -> View[Captured]:
         return response
 
     return answer
+
+
+class PublicAnswers(APIView):
+    """The same for views of the REST framework that answer everybody alike, made from the catalogue and the day."""
+
+    authentication_classes = ()
+    permission_classes = (AllowAny,)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        # Before the data: what changes meanwhile is then newer than we say, never older.
+        self._state = catalogue_state()
+
+    def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Response:
+        answer: Response = super().finalize_response(request, response, *args, **kwargs)
+        answer.headers["Access-Control-Allow-Origin"] = "*"
+        answer.headers["Access-Control-Expose-Headers"] = "ETag, Last-Modified"
+        if answer.status_code == HTTPStatus.OK and request.method in ("GET", "HEAD"):
+            # The ETag is made from the text, which is there when the answer is rendered.
+            answer.add_post_render_callback(
+                lambda rendered: _conditional(request, stamped(rendered, self._state, dated=True))
+            )
+        return answer
 
 
 def _conditional(request: HttpRequest, response: HttpResponse) -> HttpResponse:

@@ -86,10 +86,27 @@ def test_a_price_that_nobody_stated_is_null_and_never_zero(catalogue: list[Plan]
         ("provider=hub-house", {"hub-notebooks"}),
         ("q=notebooks", {"hub-notebooks"}),
         ("q=next+ARCHIVE", {"batch-archive"}),
+        ("q=notbooks", {"hub-notebooks"}),
+        ("q=archiv", {"batch-archive"}),
+        ("q=xyzzyq", set()),
     ],
 )
 def test_the_list_is_filtered(catalogue: list[Plan], client: Client, query: str, found: set[str]) -> None:
     assert {each["slug"] for each in client.get(f"/api/v1/offerings?{query}").json()["results"]} == found
+
+
+@pytest.mark.parametrize("url", ["/api/v1/offerings", "/api/v1/offerings/hub-notebooks"])
+def test_who_has_the_answer_is_told_that_nothing_changed(catalogue: list[Plan], client: Client, url: str) -> None:
+    first = client.get(url)
+    assert first["Access-Control-Allow-Origin"] == "*"
+    assert client.get(url, headers={"If-None-Match": first["ETag"]}).status_code == 304
+    assert client.get(url, headers={"If-Modified-Since": first["Last-Modified"]}).status_code == 304
+
+    Offering.objects.filter(slug="hub-notebooks").update(summary="Something else.")
+
+    again = client.get(url, headers={"If-None-Match": first["ETag"]})
+    assert again.status_code == 200
+    assert again["ETag"] != first["ETag"]
 
 
 def test_a_wrong_filter_is_named(catalogue: list[Plan], client: Client) -> None:

@@ -8,13 +8,14 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema, extend_schema_field, extend_schema_view
 from rest_framework import generics, serializers
-from rest_framework.permissions import AllowAny
 
 from earthcode.api.fields import absolute
+from earthcode.api.public import PublicAnswers
+from earthcode.catalogue import search
 from earthcode.catalogue.models import Audience, Component, Evidence, Metric, Offering, Plan, Platform, Rate, Tier
 from earthcode.identity.models import Organisation
 from earthcode.lib.money import MICRO
@@ -174,7 +175,11 @@ class OfferingFilter(serializers.Serializer[Any]):
 
     tier = serializers.ChoiceField(choices=Tier.choices, required=False)
     provider = serializers.SlugField(required=False, help_text="The slug of a provider")
-    q = serializers.CharField(required=False, max_length=200, help_text="Words in the name or the summary")
+    q = serializers.CharField(
+        required=False,
+        max_length=200,
+        help_text="Words, as on the catalogue's page: parts of words will do, and misspellings are forgiven",
+    )
 
 
 @extend_schema_view(
@@ -186,11 +191,9 @@ class OfferingFilter(serializers.Serializer[Any]):
         operation_id="list_offerings",
     )
 )
-class Offerings(generics.ListAPIView[Offering]):
+class Offerings(PublicAnswers, generics.ListAPIView[Offering]):
     """Everything the catalogue lists, by name. Public."""
 
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
     serializer_class = OfferingSerializer
 
     def get_queryset(self) -> QuerySet[Offering]:
@@ -201,8 +204,9 @@ class Offerings(generics.ListAPIView[Offering]):
             offerings = offerings.filter(tier=tier)
         if provider := wanted.validated_data.get("provider"):
             offerings = offerings.filter(platform__provider__slug=provider)
-        for word in wanted.validated_data.get("q", "").split():
-            offerings = offerings.filter(Q(name__icontains=word) | Q(summary__icontains=word))
+        words = search.find(wanted.validated_data.get("q", ""))
+        if words.ranks is not None:
+            offerings = offerings.filter(pk__in=words.ranks)
         return offerings
 
 
@@ -214,11 +218,9 @@ class Offerings(generics.ListAPIView[Offering]):
         operation_id="read_offering",
     )
 )
-class OfferingDetail(generics.RetrieveAPIView[Offering]):
+class OfferingDetail(PublicAnswers, generics.RetrieveAPIView[Offering]):
     """One offering, with its plans and what they cost today. Public."""
 
-    authentication_classes = ()
-    permission_classes = (AllowAny,)
     serializer_class = OfferingSerializer
     lookup_field = "slug"
 
