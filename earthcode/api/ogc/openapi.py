@@ -8,7 +8,7 @@ from django.http import HttpRequest
 
 from earthcode.api.errors import CONTENT_TYPE as PROBLEM
 from earthcode.api.ogc.query import FORMAT, PARAMETERS, Parameter
-from earthcode.api.ogc.standard import GEOJSON, JSON, OPENAPI, schema_of
+from earthcode.api.ogc.standard import CATALOG, GEOJSON, JSON, OPENAPI, schema_of
 from earthcode.api.public import address
 
 Json = dict[str, Any]
@@ -31,7 +31,7 @@ def document(request: HttpRequest) -> Json:
             "/conformance": _get("conformance", "What this conforms to", JSON, schema_of("features", "confClasses")),
             "/collections": _get("list_collections", "The collections", JSON, schema_of("records", "catalogs")),
             "/collections/{collectionId}": _get(
-                "read_collection", "One collection", JSON, schema_of("records", "catalog"), path=("collectionId",)
+                "read_collection", "One collection", CATALOG, schema_of("records", "catalog"), path=("collectionId",)
             ),
             "/collections/{collectionId}/items": _get(
                 "find_records",

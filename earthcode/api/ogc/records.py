@@ -12,6 +12,7 @@ from django.utils.text import slugify
 
 from earthcode.api.ogc.query import EARTHCODE_PLATFORM
 from earthcode.api.ogc.standard import (
+    CATALOG,
     COLLECTION,
     CONFORMS_TO,
     CRS84,
@@ -78,7 +79,7 @@ def collection_of(entries: Sequence[OfferingEntry], changed_at: datetime, reques
         "crs": [CRS84],
         **_extent(entries),
         "links": [
-            link(address(request, "ogc_collection", COLLECTION), "self", JSON, "This collection"),
+            link(address(request, "ogc_collection", COLLECTION), "self", CATALOG, "This collection"),
             link(address(request, "ogc_landing"), "root", JSON, "The catalogue's landing page"),
             link(items, "items", GEOJSON, "The records"),
             link(address(request, "catalogue"), "alternate", HTML, "The catalogue for people"),
@@ -173,7 +174,7 @@ def _links(offering: Offering, request: HttpRequest) -> list[Link]:
     page = address(request, "offering", offering.slug)
     links = [
         link(address(request, "ogc_item", COLLECTION, offering.slug), "self", GEOJSON, "This record"),
-        link(address(request, "ogc_collection", COLLECTION), "collection", JSON, "All offerings"),
+        link(address(request, "ogc_collection", COLLECTION), "collection", CATALOG, "All offerings"),
         link(page, "about", HTML, "The offering, with its prices"),
         link(
             address(request, "offering_linked_data", offering.slug), "alternate", "application/ld+json", "As schema.org"

@@ -6,6 +6,8 @@ from typing import Any, Final
 
 GEOJSON: Final = "application/geo+json"
 JSON: Final = "application/json"
+#: Of a collection of records (20-004r1, ``/req/json/collection-response``).
+CATALOG: Final = "application/ogc-catalog+json"
 HTML: Final = "text/html"
 OPENAPI: Final = "application/vnd.oai.openapi+json;version=3.0"
 
@@ -25,14 +27,15 @@ CONFORMS_TO: Final = (
     RECORD_CORE,
     "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/record-collection",
     "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/record-core-query-parameters",
-    "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/record-api",
+    "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/records-api",
     "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/searchable-catalog",
     "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/json",
     "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/oas30",
+    "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/autodiscovery",
 )
 
 CRS84: Final = "http://www.opengis.net/def/crs/OGC/1.3/CRS84"
-#: Says of a link that it leads to a catalogue (Records, autodiscovery).
+#: Says of a link that it leads to the records of a catalogue (20-004r1, ``/req/autodiscovery/links``).
 OGC_CATALOG: Final = "http://www.opengis.net/def/rel/ogc/1.0/ogc-catalog"
 
 Link = dict[str, str]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.cache import patch_vary_headers
 
 from earthcode.api.ogc import openapi
 from earthcode.api.ogc.query import RecordQuery, refuse_unknown
 from earthcode.api.ogc.records import collection_of, record_of
 from earthcode.api.ogc.standard import (
+    CATALOG,
     COLLECTION,
     CONFORMS_TO,
     GEOJSON,
@@ -38,7 +40,7 @@ def landing(request: HttpRequest) -> HttpResponse:
                 link(address(request, "ogc_openapi"), "service-desc", OPENAPI, "The API, as OpenAPI"),
                 link(address(request, "ogc_conformance"), "conformance", JSON, "What this conforms to"),
                 link(address(request, "ogc_collections"), "data", JSON, "The collections of records"),
-                link(address(request, "ogc_collection", COLLECTION), OGC_CATALOG, JSON, "The catalogue of offerings"),
+                link(address(request, "ogc_items", COLLECTION), OGC_CATALOG, GEOJSON, "The catalogue of offerings"),
                 link(address(request, "catalogue"), "alternate", HTML, "The catalogue for people"),
             ],
         },
@@ -74,10 +76,14 @@ def collections(request: HttpRequest) -> HttpResponse:
 
 @public_document
 def collection(request: HttpRequest, collection_id: str) -> HttpResponse:
+    """In the media type of Records, or as plain JSON for clients of Features that ask for nothing else."""
     _refuse_other(collection_id)
     refuse_unknown(request.GET)
     state, index = _catalogue()
-    return json_document(collection_of(index.entries, state.changed_at, request), state)
+    media_type = request.get_preferred_type([CATALOG, JSON]) or CATALOG
+    response = json_document(collection_of(index.entries, state.changed_at, request), state, content_type=media_type)
+    patch_vary_headers(response, ["Accept"])
+    return response
 
 
 @public_document
@@ -110,7 +116,8 @@ def item(request: HttpRequest, collection_id: str, record_id: str) -> HttpRespon
     _refuse_other(collection_id)
     refuse_unknown(request.GET)
     state = catalogue_state()
-    offering = _offerings().filter(slug=record_id).first()
+    # No text of the database has a NUL in it.
+    offering = _offerings().filter(slug=record_id).first() if "\x00" not in record_id else None
     if offering is None:
         raise NotThere("There is no record with this id.")
     return json_document(record_of(offering, request), state, content_type=GEOJSON)
@@ -136,7 +143,7 @@ def _page_links(request: HttpRequest, query: RecordQuery, *, count: int) -> list
         links.append(link(_page(request, query.offset + query.limit), "next", GEOJSON, "Next page"))
     if query.offset:
         links.append(link(_page(request, max(0, query.offset - query.limit)), "prev", GEOJSON, "Previous page"))
-    links.append(link(address(request, "ogc_collection", COLLECTION), "collection", JSON, "The collection"))
+    links.append(link(address(request, "ogc_collection", COLLECTION), "collection", CATALOG, "The collection"))
     links.append(link(address(request, "catalogue"), "alternate", HTML, "The catalogue for people"))
     return links
 
