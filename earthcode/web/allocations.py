@@ -43,6 +43,7 @@ from earthcode.provisioning.models import Allocation, AllocationStatus, Operatio
 from earthcode.provisioning.queries import allocations_visible_to, open_steps
 from earthcode.web.announced import notices_of
 from earthcode.web.context import Audience, Link, chrome_of
+from earthcode.web.forms import Form
 from earthcode.web.history import TOLD, Told, told
 from earthcode.web.lists import paginate
 from earthcode.web.notifications import page_opened
@@ -543,7 +544,7 @@ def retry(request: SignedInRequest, reference: str, pk: int) -> HttpResponse:
     return HttpResponseRedirect(f"{found.get_absolute_url()}#set-up")
 
 
-class EndForm(forms.Form):
+class EndForm(Form):
     """Why it ends."""
 
     reason = forms.CharField(

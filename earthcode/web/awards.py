@@ -36,6 +36,7 @@ from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award
 from earthcode.sponsorship.queries import FreeCredits, free_credits
 from earthcode.web.allocations import rows_of
+from earthcode.web.forms import Form
 from earthcode.web.posting import add_refusal, posted
 from earthcode.web.requests import Wanted, wanted_by
 from earthcode.web.signed_in import SignedInRequest
@@ -186,7 +187,7 @@ def move_credits(request: SignedInRequest, reference: str) -> HttpResponse:
 # --- using what is free ----------------------------------------------------------------------------------------------
 
 
-class UseCreditsForm(forms.Form):
+class UseCreditsForm(Form):
     """From which award, at the price that the page showed. ``key`` makes sending it twice the same as once."""
 
     award = forms.ChoiceField(label=gettext_lazy("Pay from"), widget=forms.RadioSelect)

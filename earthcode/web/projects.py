@@ -28,6 +28,7 @@ from earthcode.provisioning import people
 from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship.models import Award, ResourceRequest
 from earthcode.sponsorship.queries import with_offerings
+from earthcode.web.forms import Form
 from earthcode.web.lists import paginate
 from earthcode.web.posting import add_refusal, posted
 from earthcode.web.requests import rows_of
@@ -42,7 +43,7 @@ NOT_FOUND = gettext_lazy(
 )
 
 
-class ProjectWordsForm(forms.Form):
+class ProjectWordsForm(Form):
     """What a project is called, and what it studies."""
 
     title = forms.CharField(max_length=200, label=gettext_lazy("Title"))
@@ -81,7 +82,7 @@ class ProjectForm(ProjectWordsForm):
         return person
 
 
-class MemberForm(forms.Form):
+class MemberForm(Form):
     person = forms.CharField(
         max_length=254,
         label=gettext_lazy("EarthCODE username or e-mail address"),

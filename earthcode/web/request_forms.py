@@ -17,6 +17,7 @@ from earthcode.catalogue.pricing import GPUS, PARAMETERS, PricedComponent, Quote
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput
+from earthcode.web.forms import Form
 from earthcode.web.posting import add_refusal
 
 #: Longer than anybody answers a question.
@@ -31,7 +32,7 @@ def projects_of(user: User) -> Any:
     return Project.objects.filter(pk__in=user.grants.projects_with(Permission.REQUEST_EDIT))
 
 
-class NewRequestForm(forms.Form):
+class NewRequestForm(Form):
     title = forms.CharField(
         max_length=200,
         label=_("What is the work called?"),
@@ -60,7 +61,7 @@ class NewRequestForm(forms.Form):
         return self.projects.get(self.cleaned_data["project"])
 
 
-class ProjectTaskForm(forms.Form):
+class ProjectTaskForm(Form):
     """Task "Project and team"."""
 
     title = forms.CharField(max_length=200, label=_("Title"))
@@ -77,7 +78,7 @@ class ProjectTaskForm(forms.Form):
         chooser.queryset = projects_of(user)
 
 
-class PeriodForm(forms.Form):
+class PeriodForm(Form):
     """Task "Period"."""
 
     starts_on = forms.DateField(
@@ -91,7 +92,7 @@ class PeriodForm(forms.Form):
         self.fields["starts_on"].widget.attrs["min"] = earliest.isoformat()
 
 
-class CaseForm(forms.Form):
+class CaseForm(Form):
     """Task "Science case"."""
 
     science_case = forms.CharField(
@@ -104,7 +105,7 @@ class CaseForm(forms.Form):
     )
 
 
-class DeclarationsForm(forms.Form):
+class DeclarationsForm(Form):
     """Task "Check and send". What must be promised is checked where the request is sent."""
 
     non_commercial = forms.BooleanField(required=False, label=_("The work is research and earns no revenue."))
@@ -129,7 +130,7 @@ class DeclarationsForm(forms.Form):
             del self.fields["answer"]
 
 
-class AnswerForm(forms.Form):
+class AnswerForm(Form):
     """The applicant's reply to a question; sending it sends the request again."""
 
     answer = forms.CharField(
@@ -140,7 +141,7 @@ class AnswerForm(forms.Form):
     )
 
 
-class EndorsementForm(forms.Form):
+class EndorsementForm(Form):
     note = forms.CharField(
         max_length=2000,
         required=False,
@@ -188,7 +189,7 @@ _LABELS: dict[str, tuple[Any, Any]] = {
 }
 
 
-class LineForm(forms.Form):
+class LineForm(Form):
     """The workload of one plan: asks only for the numbers that its price depends on."""
 
     def __init__(

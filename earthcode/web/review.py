@@ -37,6 +37,7 @@ from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 from earthcode.sponsorship.queries import CallBudget, budgets, calls_in_use, dossiers, with_offerings
 from earthcode.sponsorship.workdays import working_days_between
+from earthcode.web.forms import Form
 from earthcode.web.history import told
 from earthcode.web.lists import ListPage, paginate
 from earthcode.web.notifications import page_opened
@@ -103,7 +104,7 @@ DECISIONS: dict[str, Choice] = {
 _TO_READ = frozenset(f"resource_request.{name}" for name in (*DECISIONS, "withdraw"))
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(Form):
     decision = forms.ChoiceField(
         choices=[(name, choice.label) for name, choice in DECISIONS.items()],
         label=gettext_lazy("Decision"),
