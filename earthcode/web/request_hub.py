@@ -24,9 +24,9 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan, Rate
-from earthcode.catalogue.pricing import Quote, Workload
+from earthcode.catalogue.pricing import PARAMETERS, Quote, Workload
 from earthcode.identity.models import User
-from earthcode.lib.errors import NotPermitted, Refused
+from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship import checks
@@ -36,6 +36,7 @@ from earthcode.sponsorship.models import Call, Outcome, RequestLine, RequestStat
 from earthcode.sponsorship.queries import lines_in_full
 from earthcode.web.posting import add_refusal, posted
 from earthcode.web.request_forms import (
+    ANSWER_CHARACTERS_MAX,
     CaseForm,
     DeclarationsForm,
     LineForm,
@@ -73,6 +74,22 @@ def _closed_to(request: SignedInRequest, resource_request: ResourceRequest) -> H
         return None
     messages.info(request, _("%(reference)s cannot be changed now.") % {"reference": resource_request.reference})
     return redirect(resource_request)
+
+
+#: Tasks that a button of another task's form leads to, once that is saved.
+_TASKS = ("project", "platforms", "period", "case")
+
+
+def _go_on(request: SignedInRequest, resource_request: ResourceRequest) -> HttpResponse:
+    """Where the button that saved a task leads (``then``): most lead back to the hub."""
+    then = request.POST.get("then", "")
+    if then in _TASKS:
+        return redirect(f"request_edit_{then}", resource_request.reference)
+    if then == "people" and resource_request.project is not None:
+        return redirect(resource_request.project)
+    if then == "new_project":
+        return redirect("project_new")
+    return redirect("request_edit", resource_request.reference)
 
 
 #: Template → the task's name, and a sentence about it.
@@ -231,7 +248,7 @@ def project_task(request: SignedInRequest, reference: str) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            return redirect("request_edit", reference)
+            return _go_on(request, resource_request)
     people = people_of(resource_request) if resource_request.project else []
     return _answer(request, "edit_project", resource_request, {"form": form, "people": people})
 
@@ -286,6 +303,10 @@ def _add_line(
     components = catalogue.components_on([plan.pk], now.date()).get(plan.pk, ())
     data = {f"{plan.pk}-{name}": value for name, value in request.POST.items()} if line else request.POST
     form = LineForm(data, plan=plan, components=components, workload=workload, among_others=line is not None)
+    if form.is_valid() and request.POST.get("do") == "another":
+        # The numbers are the person's, whichever plan they are for.
+        here = reverse("request_edit_platforms", args=[resource_request.reference])
+        return redirect(f"{here}?{urlencode(form.cleaned_data['workload'].as_params())}#new")
     if form.is_valid():
         try:
             saved = sponsorship.save_line(
@@ -347,11 +368,24 @@ def _save_lines(request: SignedInRequest, resource_request: ResourceRequest) -> 
         case "choose":
             plan = _plan_or_404(request.POST.get("another", ""))
             last = list(to_save.values())[-1:]
-            params = last[0].cleaned_data["workload"].as_params() if last else {}
+            params = _typed_before(request) or (last[0].cleaned_data["workload"].as_params() if last else {})
             here = reverse("request_edit_platforms", args=[resource_request.reference])
             return redirect(f"{here}?{urlencode({**params, 'plan': plan.pk})}#new")
         case _:
             return redirect("request_edit_platforms", resource_request.reference)
+
+
+def _typed_before(request: SignedInRequest) -> dict[str, str]:
+    """The workload in the address: what was typed for a plan that was not taken, for the next one."""
+    given = {
+        name: value
+        for name, value in request.GET.dict().items()
+        if name in Workload().as_params() or name in PARAMETERS
+    }
+    try:
+        return Workload.from_params(given).as_params() if given else {}
+    except InvalidInput:
+        return {}
 
 
 def _line_forms(resource_request: ResourceRequest, data: QueryDict | None = None, *, on: date) -> dict[int, LineForm]:
@@ -397,6 +431,7 @@ def _platforms_page(
             "shares": _shares(lines),
             "wanted": wanted,
             "new_form": new_form,
+            "typed_before": _typed_before(request),
             "plans": [] if new_form else _plans_to_choose(in_request, on=today),
         },
     )
@@ -436,7 +471,7 @@ def period_task(request: SignedInRequest, reference: str) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            return redirect("request_edit", reference)
+            return _go_on(request, resource_request)
     return _answer(request, "edit_period", resource_request, {"form": form, "periods": _periods(resource_request)})
 
 
@@ -527,6 +562,8 @@ def check_task(request: SignedInRequest, reference: str) -> HttpResponse:
         # A question is answered by sending the request again.
         asks_answer=resource_request.status == RequestStatus.INFO_NEEDED,
     )
+    if "then" in request.POST:
+        return _leave_check(request, resource_request)
     if form.is_valid():
         try:
             _send(resource_request, **form.cleaned_data, by=request.user)
@@ -546,6 +583,18 @@ def check_task(request: SignedInRequest, reference: str) -> HttpResponse:
         # What the refused action changed in memory was never stored.
         resource_request = _to_edit(request.user, reference)
     return _answer(request, "edit_check", resource_request, _to_check(request.user, resource_request, form))
+
+
+def _leave_check(request: SignedInRequest, resource_request: ResourceRequest) -> HttpResponse:
+    """What was ticked and answered is kept while something else is changed."""
+    keep_answer(request, resource_request.reference, request.POST.get("answer", "")[:ANSWER_CHARACTERS_MAX])
+    ticked = {name: bool(request.POST.get(name)) for name in ("non_commercial", "no_provider_tie", "will_publish")}
+    try:
+        sponsorship.save_declarations(resource_request, **ticked, by=request.user, at=timezone.now())
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+        return redirect(resource_request)
+    return _go_on(request, resource_request)
 
 
 @transaction.atomic
@@ -612,10 +661,15 @@ def _rows(resource_request: ResourceRequest) -> list[dict[str, Any]]:
     project = resource_request.project
     people = ", ".join(str(each.user) for each in project.memberships.all()) if project else ""
     return [
-        {"label": _("Title"), "value": resource_request.title, "url": url("project")},
-        {"label": _("Project"), "value": project, "url": url("project")},
+        {"label": _("Title"), "value": resource_request.title, "url": url("project"), "then": "project"},
+        {"label": _("Project"), "value": project, "url": url("project"), "then": "project"},
         {"label": _("Team"), "value": people},
-        {"label": _("First day"), "value": date_format(starts_on) if starts_on else "", "url": url("period")},
+        {
+            "label": _("First day"),
+            "value": date_format(starts_on) if starts_on else "",
+            "url": url("period"),
+            "then": "period",
+        },
     ]
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Callable
 from datetime import date, datetime, timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
+from bs4 import BeautifulSoup
 from django.test import Client
 
 from earthcode.catalogue.models import Plan, Tier
@@ -1001,3 +1003,106 @@ def test_what_people_write_to_each_other_is_read_as_markdown_with_its_new_lines(
 
     page = soup(as_alice.get(f"/requests/{sent_request.reference}/"))
     assert [in_one_line(each) for each in page.select(".timeline .said li")] == ["Two", "Three"]
+
+
+# --- leaving a task keeps what was typed, without any script ----------------------------------------------------------
+
+
+def fields_of(page: BeautifulSoup, form_id: str) -> dict[str, str]:
+    """What a form would send as it stands, without its buttons."""
+    form = page.select_one(f"form#{form_id}")
+    assert form is not None
+    sent = {}
+    for each in form.select("input[name], textarea[name], select[name]"):
+        if each.get("type") == "checkbox" and not each.has_attr("checked"):
+            continue
+        chosen = each.select_one("option[selected]")
+        sent[str(each["name"])] = str(chosen["value"] if chosen else each.get("value", each.get_text()))
+    return sent
+
+
+def test_another_plan_is_chosen_with_the_numbers_that_were_typed(
+    as_alice: Client, draft: ResourceRequest, hub_plan: Plan, batch_plan: Plan
+) -> None:
+    url = f"/requests/{draft.reference}/edit/platforms/"
+
+    answer = as_alice.post(
+        f"{url}?plan={hub_plan.pk}",
+        {"plan": str(hub_plan.pk), "cpu": "12", "hours": "34", "gb": "50", "months": "3", "do": "another"},
+    )
+
+    assert draft.lines.count() == 0
+    page = soup(as_alice.get(answer["Location"].partition("#")[0]))
+    hidden = {str(each["name"]): str(each["value"]) for each in page.select("form[method=get] input[type=hidden]")}
+    assert (hidden["cpu"], hidden["hours"], hidden["months"]) == ("12", "34", "3")
+    query = urlencode({**hidden, "plan": str(batch_plan.pk)})
+    new = soup(as_alice.get(f"{url}?{query}"))
+    assert [new.select_one(f"#id_{batch_plan.pk}_{name}")["value"] for name in ("cpu", "hours")] == ["12", "34"]  # type: ignore[index]  # they are there
+
+
+def test_a_number_that_cannot_be_used_stays_with_its_plan(
+    as_alice: Client, draft: ResourceRequest, hub_plan: Plan
+) -> None:
+    url = f"/requests/{draft.reference}/edit/platforms/?plan={hub_plan.pk}"
+
+    answer = as_alice.post(url, {"plan": str(hub_plan.pk), "cpu": "many", "do": "another"})
+
+    assert answer.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("task", "then", "field", "value", "leads_to"),
+    [
+        ("project", "people", "title", "Another title", "/projects/"),
+        ("project", "new_project", "title", "Another title", "/projects/new/"),
+        ("period", "platforms", "starts_on", "2026-12-24", "/edit/platforms/"),
+        ("period", "nowhere", "starts_on", "2026-12-24", "/edit/"),
+    ],
+)
+def test_a_task_is_saved_before_it_is_left(
+    as_alice: Client, complete_draft: ResourceRequest, task: str, then: str, field: str, value: str, leads_to: str
+) -> None:
+    url = f"/requests/{complete_draft.reference}/edit/{task}/"
+    page = soup(as_alice.get(url))
+    if then != "nowhere":
+        assert page.select_one(f"button[form=task][name=then][value={then}]") is not None
+
+    answer = as_alice.post(url, {**fields_of(page, "task"), field: value, "then": then})
+
+    assert answer.status_code == 302
+    assert leads_to in answer["Location"]
+    complete_draft.refresh_from_db()
+    assert str(getattr(complete_draft, field)) == value
+
+
+@pytest.mark.parametrize(
+    ("then", "leads_to"),
+    [("case", "/edit/case/"), ("platforms", "/edit/platforms/"), ("project", "/edit/project/"), ("", "/edit/")],
+)
+def test_what_was_ticked_is_kept_while_something_else_is_changed(
+    as_alice: Client, complete_draft: ResourceRequest, call: Call, then: str, leads_to: str
+) -> None:
+    url = f"/requests/{complete_draft.reference}/edit/check/"
+    assert soup(as_alice.get(url)).select_one(f'button[name=then][value="{then}"]') is not None
+
+    answer = as_alice.post(url, {"no_provider_tie": "on", "then": then})
+
+    assert answer["Location"].endswith(leads_to)
+    complete_draft.refresh_from_db()
+    assert complete_draft.status == RequestStatus.DRAFT
+    assert (complete_draft.non_commercial, complete_draft.no_provider_tie) == (False, True)
+
+
+def test_a_begun_answer_is_kept_while_something_else_is_changed(
+    as_alice: Client, sent_request: ResourceRequest, maria: User, now: datetime
+) -> None:
+    sponsorship.ask(sent_request, reason="Which sites?", by=maria, at=now + timedelta(hours=1))
+    url = f"/requests/{sent_request.reference}/edit/check/"
+
+    as_alice.post(url, {"non_commercial": "on", "no_provider_tie": "on", "answer": "Two of", "then": "case"})
+
+    box = soup(as_alice.get(url)).select_one("textarea[name=answer]")
+    assert box is not None
+    assert box.get_text().strip() == "Two of"
+    sent_request.refresh_from_db()
+    assert sent_request.status == RequestStatus.INFO_NEEDED
