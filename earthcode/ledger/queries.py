@@ -111,52 +111,58 @@ def holds(ids: Iterable[int]) -> dict[int, Hold]:
     return Hold.objects.in_bulk(set(ids))
 
 
-def unspent(award_keys: models.QuerySet[Any, Any]) -> MicroCredits | None:
-    """What these awards together have not spent, set aside or not; None where there is no such award.
+@dataclass(frozen=True)
+class AtHand:
+    """What somebody's awards have; None where there is no such award."""
 
-    ``award_keys`` is a queryset of keys (``values("reference")``), which becomes a part of the one query.
+    unspent: MicroCredits | None
+    most_free: MicroCredits | None
+
+
+def at_hand(award_keys: models.QuerySet[Any, Any], *, placeable: models.QuerySet[Any, Any], at: datetime) -> AtHand:
+    """What awards together have not spent, set aside or not, and the most that one of ``placeable`` can have placed now.
+
+    Both are querysets of keys (``values("reference")``), which become parts of the one query.
     """
-    try:
-        keys, parameters = award_keys.query.sql_with_params()
-    except EmptyResultSet:
-        return None
+    every, of_every = _keys(award_keys)
+    some, of_some = _keys(placeable)
+    code = chart.award_accounts("%s").available
     with connection.cursor() as cursor:
         cursor.execute(
             f"""
-            SELECT sum(account.credits - account.debits)::bigint
-            FROM ({keys}) award (key)
-            JOIN ledger_account first ON first.code = format(%s, award.key)
-            JOIN ledger_account account ON account.award_id = first.id AND account.kind IN ('available', 'held')
-            """,  # noqa: S608  # the subquery is Django's own, its parameters are passed on
-            [*parameters, chart.award_accounts("%s").available],
+            SELECT
+                (
+                    SELECT sum(account.credits - account.debits)::bigint
+                    FROM ({every}) award (key)
+                    JOIN ledger_account first ON first.code = format(%s, award.key)
+                    JOIN ledger_account account ON account.award_id = first.id AND account.kind IN ('available', 'held')
+                ),
+                (
+                    SELECT max(award.free)
+                    FROM (
+                        SELECT sum(account.credits - account.debits)::bigint AS free
+                        FROM ({some}) award (key)
+                        JOIN ledger_account first ON first.code = format(%s, award.key)
+                        JOIN ledger_account account ON account.award_id = first.id AND account.kind = 'available'
+                        WHERE coalesce(account.opens_at <= %s, true) AND coalesce(account.closes_at > %s, true)
+                        GROUP BY award.key
+                    ) award
+                )
+            """,  # noqa: S608  # the subqueries are Django's own, their parameters are passed on
+            [*of_every, code, *of_some, code, at, at],
         )
-        (found,) = cursor.fetchone()
-    return None if found is None else MicroCredits(found)
+        unspent, most_free = cursor.fetchone()
+    return AtHand(
+        None if unspent is None else MicroCredits(unspent), None if most_free is None else MicroCredits(most_free)
+    )
 
 
-def most_free(award_keys: models.QuerySet[Any, Any], *, at: datetime) -> MicroCredits | None:
-    """The most that one of these awards can have placed at that moment; otherwise as ``unspent``."""
+def _keys(award_keys: models.QuerySet[Any, Any]) -> tuple[str, tuple[Any, ...]]:
+    """The queryset as SQL; Django writes none for one that it knows to be empty."""
     try:
-        keys, parameters = award_keys.query.sql_with_params()
+        return award_keys.query.sql_with_params()
     except EmptyResultSet:
-        return None
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"""
-            SELECT max(award.free)
-            FROM (
-                SELECT sum(account.credits - account.debits)::bigint AS free
-                FROM ({keys}) award (key)
-                JOIN ledger_account first ON first.code = format(%s, award.key)
-                JOIN ledger_account account ON account.award_id = first.id AND account.kind = 'available'
-                WHERE coalesce(account.opens_at <= %s, true) AND coalesce(account.closes_at > %s, true)
-                GROUP BY award.key
-            ) award
-            """,  # noqa: S608  # the subquery is Django's own, its parameters are passed on
-            [*parameters, chart.award_accounts("%s").available, at, at],
-        )
-        (found,) = cursor.fetchone()
-    return None if found is None else MicroCredits(found)
+        return "SELECT NULL::text WHERE false", ()
 
 
 @dataclass(frozen=True)

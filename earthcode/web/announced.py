@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import Any
@@ -46,7 +47,22 @@ def retirement_notice(offering: Offering, today: date) -> list[dict[str, Any]]:
 
 def notices_of(offering: Offering, today: date, *, news: bool = True) -> list[dict[str, Any]]:
     """What a reader should know first, for ``components/notice.html``: retirement, maintenance, news; one query."""
-    found = announced_for(offering, today)
+    return _notices(offering, today, announced_for(offering, today), news=news)
+
+
+def notices_in(state: State, offering: Offering, today: date) -> list[dict[str, Any]]:
+    """As ``notices_of``, for the catalogue's own page: read once for each state of the catalogue."""
+    return _notices(offering, today, _announced(state.number, offering, today), news=True)
+
+
+@lru_cache(maxsize=256)
+def _announced(state_number: int, offering: Offering, today: date) -> tuple[Announcement, ...]:
+    """Announcing changes the state (``publishing/sql/state.sql``)."""
+    del state_number
+    return tuple(announced_for(offering, today))
+
+
+def _notices(offering: Offering, today: date, found: Iterable[Announcement], *, news: bool) -> list[dict[str, Any]]:
     return [
         *retirement_notice(offering, today),
         *(_notice(each) for each in found if news or each.window is not None),

@@ -43,7 +43,7 @@ from earthcode.catalogue.search import FACET_NAMES, OfferingEntry, OfferingPrice
 from earthcode.lib.errors import InvalidInput
 from earthcode.science import queries as science
 from earthcode.web import priced, science_parts, standing
-from earthcode.web.announced import Flags, flag_of, maintenance_flags, notices_of
+from earthcode.web.announced import Flags, flag_of, maintenance_flags, notices_in
 from earthcode.web.comparing import Tray, chosen_in
 from earthcode.web.freshness import Freshness
 from earthcode.web.lists import ListPage
@@ -356,7 +356,7 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "headline": headline,
         "best": best,
         "plan_to_request": None if retired else price.plan_to_request,
-        "notices": [] if is_part else notices_of(this, today),
+        "notices": [] if is_part else notices_in(state, this, today),
         "standing": field,
         "rank_text": field.rank_text(headline.total),
         "fits": field.fits(headline.total),

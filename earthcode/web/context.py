@@ -12,11 +12,13 @@ from functools import cached_property
 
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission, Role
 from earthcode.ledger import queries as books
+from earthcode.ledger.queries import AtHand
 from earthcode.lib.money import MicroCredits
 from earthcode.notifications import queries as notifications
 from earthcode.sponsorship.models import Award
@@ -132,10 +134,14 @@ class AudienceChoice:
     current: bool
 
 
-def balance_of(user: User) -> MicroCredits | None:
-    """The credits that the person's projects have not used yet, set aside or not; None for someone without any award."""
+def credits_of(user: User) -> AtHand:
+    """What the person's projects have not used yet, set aside or not, and the most that can be placed from one award now."""
+    place = user.grants.projects_with(Permission.ALLOCATION_PLACE)
+    placeable = Award.objects.filter(project__in=place, ends_on__gte=timezone.localdate())
     awards = Award.objects.filter(project__in=user.grants.projects_with(Permission.ALLOCATION_VIEW))
-    return books.unspent(awards.order_by().values("reference"))
+    return books.at_hand(
+        awards.order_by().values("reference"), placeable=placeable.order_by().values("reference"), at=timezone.now()
+    )
 
 
 def url_of(name: str) -> str:
@@ -230,11 +236,16 @@ class Chrome:
         return 0 if self.user is None else notifications.unread_count(self.user.public_id)
 
     @cached_property
-    def balance(self) -> MicroCredits | None:
-        """The credits left, for those who look at the site as a scientist and have a project."""
+    def credits(self) -> AtHand:
+        """What there is to spend, for those who look at the site as a scientist and have a project."""
         if self.user is None or self.audience is None or self.audience.value is not Audience.SCIENTIST:
-            return None
-        return balance_of(self.user) if self.user.grants.project_roles else None
+            return AtHand(None, None)
+        return credits_of(self.user) if self.user.grants.project_roles else AtHand(None, None)
+
+    @property
+    def balance(self) -> MicroCredits | None:
+        """The credits left, set aside or not; None for those who have no award."""
+        return self.credits.unspent
 
     def _links(self, entries: list[tuple[Words, str]]) -> list[Link]:
         path = self._request.path

@@ -7,14 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from django.http import HttpRequest
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from earthcode.identity.models import User
-from earthcode.identity.roles import Permission
-from earthcode.ledger import queries as books
-from earthcode.sponsorship.models import Award
 from earthcode.web.context import chrome_of
 from earthcode.web.priced import amount_text
 
@@ -76,19 +71,6 @@ def field_for(request: HttpRequest, totals: Iterable[int | None]) -> Field:
 def free_credits_of(request: HttpRequest) -> int | None:
     """What the reader can place on any platform now; None for visitors, and for those who have nothing to place.
 
-    Read once a request. Credits that are set aside for an allocation are not free.
+    Credits that are set aside for an allocation are not free, and one allocation is paid from one award.
     """
-    if "_free_credits" not in request.__dict__:
-        request.__dict__["_free_credits"] = _free_credits_of(request)
-    found: int | None = request.__dict__["_free_credits"]
-    return found
-
-
-def _free_credits_of(request: HttpRequest) -> int | None:
-    user = request.user
-    if not isinstance(user, User) or chrome_of(request).balance is None:
-        return None
-    projects = user.grants.projects_with(Permission.ALLOCATION_PLACE)
-    awards = Award.objects.filter(project__in=projects, ends_on__gte=timezone.localdate())
-    # One allocation is paid from one award.
-    return books.most_free(awards.order_by().values("reference"), at=timezone.now()) or None
+    return chrome_of(request).credits.most_free or None

@@ -1,6 +1,5 @@
 """What the pages of allocations read: holds by the dozen, one hold's story, what awards have left."""
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,6 +9,7 @@ from earthcode.ledger import actions as ledger
 from earthcode.ledger import queries
 from earthcode.ledger.actions import EntryKind
 from earthcode.ledger.kinds import AccountKind
+from earthcode.ledger.queries import AtHand
 from earthcode.lib.money import credits
 
 from .conftest import BY, Books, new_key
@@ -102,32 +102,25 @@ def test_what_is_set_aside_is_not_spent(books: Books, keys: Any, django_assert_n
     award = keys(f"award-{books.name}")
     hold = books.hold(33)
     with django_assert_num_queries(1):
-        assert queries.unspent(award) == credits(100)
-    with django_assert_num_queries(1):
-        assert queries.most_free(award, at=books.now) == credits(67)
+        assert queries.at_hand(award, placeable=award, at=books.now) == AtHand(credits(100), credits(67))
 
     ledger.capture(hold, credits(20), **books.terms)
 
-    assert queries.unspent(award) == credits(80)
+    assert queries.at_hand(award, placeable=award, at=books.now).unspent == credits(80)
 
 
-def test_awards_are_added_up(books: Books, keys: Any) -> None:
+def test_awards_are_added_up_and_one_pays(books: Books, keys: Any) -> None:
     ledger.award(f"call-{books.name}", f"other-{books.name}", credits(7), key=new_key(), by=BY, at=books.now)
     ledger.award(f"call-{books.name}", f"third-{books.name}", credits(9), key=new_key(), by=BY, at=books.now)
+    two, third = keys(f"award-{books.name}", f"other-{books.name}"), keys(f"third-{books.name}")
 
-    assert queries.unspent(keys(f"award-{books.name}", f"other-{books.name}")) == credits(107)
-    assert queries.most_free(keys(f"award-{books.name}", f"other-{books.name}"), at=books.now) == credits(100)
+    assert queries.at_hand(two, placeable=two, at=books.now) == AtHand(credits(107), credits(100))
+    assert queries.at_hand(two, placeable=third, at=books.now) == AtHand(credits(107), credits(9))
 
 
 def test_without_awards_there_is_nothing_to_say(books: Books, keys: Any) -> None:
-    assert queries.unspent(keys("never-awarded")) is None
-    assert queries.most_free(keys("never-awarded"), at=books.now) is None
-    assert queries.unspent(Organisation.objects.none().values("slug")) is None
-    assert queries.unspent(Organisation.objects.filter(pk__in=[]).values("slug")) is None
+    never, none = keys("never-awarded"), Organisation.objects.none().values("slug")
 
-
-def test_an_award_that_is_used_up_has_nothing_left(books: Books, keys: Any) -> None:
-    hold = books.hold(100, expires_at=books.now + timedelta(days=1))
-    ledger.capture(hold, credits(100), **books.terms)
-
-    assert queries.unspent(keys(f"award-{books.name}")) == 0
+    assert queries.at_hand(never, placeable=never, at=books.now) == AtHand(None, None)
+    assert queries.at_hand(none, placeable=none, at=books.now) == AtHand(None, None)
+    assert queries.at_hand(keys(f"award-{books.name}"), placeable=none, at=books.now) == AtHand(credits(100), None)

@@ -150,7 +150,7 @@ def test_the_first_reader_after_a_change_makes_no_more_queries_with_more_offerin
     client.force_login(alice)
 
     assert_queries_do_not_grow(
-        client, f"/catalogue/{query}", rows=lambda count: more_offerings(hub_plan, count), most=13
+        client, f"/catalogue/{query}", rows=lambda count: more_offerings(hub_plan, count), most=12
     )
 
 
@@ -176,4 +176,4 @@ def test_an_offering_makes_no_more_queries_with_more_plans(hub_plan: Plan, award
         more_plans(offering, count)
         as_alice.get(page)
 
-    assert_queries_do_not_grow(as_alice, page, rows=rows, most=12)
+    assert_queries_do_not_grow(as_alice, page, rows=rows, most=10)

@@ -11,7 +11,7 @@ from earthcode.identity.models import Project, User
 from earthcode.provisioning import actions as provisioning
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award, Call, RequestStatus, ResourceRequest
-from earthcode.web.context import balance_of
+from earthcode.web.context import credits_of
 from tests.support.allocations import activate, close, fail, more_allocations
 from tests.support.pages import in_one_line
 from tests.support.people import fresh
@@ -178,16 +178,16 @@ def test_the_latest_messages_are_shown(award: Award, as_alice: Client) -> None:
 def test_the_bar_says_what_the_projects_have_left(
     award: Award, alice: User, ben: User, stranger: User, as_alice: Client, now: datetime
 ) -> None:
-    assert balance_of(fresh(alice)) == award.amount
-    assert balance_of(fresh(ben)) == award.amount
-    assert balance_of(fresh(stranger)) is None
+    assert credits_of(fresh(alice)).unspent == award.amount
+    assert credits_of(fresh(ben)).unspent == award.amount
+    assert credits_of(fresh(stranger)).unspent is None
     balance = page_of(as_alice, "/home/").select_one(".top-bar .balance")
     assert balance is not None
     assert "cr left" in in_one_line(balance)
 
 
 def test_a_project_without_an_award_has_no_balance(project: Project, alice: User) -> None:
-    assert balance_of(fresh(alice)) is None
+    assert credits_of(fresh(alice)).unspent is None
 
 
 # --- queries ---------------------------------------------------------------------------------------------------------
