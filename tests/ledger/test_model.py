@@ -525,4 +525,4 @@ def test_the_ledger_agrees_with_a_plain_model(transactional_db: None) -> None:
 
 @pytest.mark.slow
 def test_the_ledger_agrees_with_a_plain_model_for_thousands_of_steps(transactional_db: None) -> None:
-    _run(examples=200, steps=60)
+    _run(examples=80, steps=50)
