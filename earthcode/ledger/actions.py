@@ -199,12 +199,25 @@ def _refusing() -> Iterator[None]:
         raise refusal from error
 
 
+@contextmanager
+def _prepared_cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
+    """A cursor whose statements PostgreSQL reads and plans once for each connection.
+
+    Django's own writes the parameters into the text of each statement, which then is another one every time: measured, a
+    third of what a posting costs the server.
+    """
+    with connection.cursor(), connection.wrap_database_errors:
+        connection.validate_no_broken_transaction()
+        with psycopg.Cursor(connection.connection) as cursor:
+            yield cursor
+
+
 def _call(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
     for attempt in range(1, _ATTEMPTS_MAX + 1):
         try:
-            with _refusing(), connection.cursor() as cursor:
-                cursor.execute(sql, parameters)
-                row: tuple[Any, ...] = cursor.fetchone()
+            with _refusing(), _prepared_cursor() as cursor:
+                row: tuple[Any, ...] | None = cursor.execute(sql, parameters, prepare=True).fetchone()
+                assert row is not None
                 return row
         except OperationalError as error:
             # Ended to resolve a deadlock. Nothing was written, and the same key makes it safe to ask again; within a
