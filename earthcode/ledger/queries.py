@@ -219,16 +219,31 @@ def debt(award_key: str) -> MicroCredits:
     return balance(chart.award_accounts(award_key).debt)
 
 
-def debts_of_calls(call_keys: Iterable[str]) -> dict[str, MicroCredits]:
-    """What the awards of each of these calls owe together, in one query."""
-    codes = {chart.call_accounts(key).available: key for key in call_keys}
-    result = {key: MicroCredits(0) for key in codes.values()}
-    owing = Account.objects.filter(kind=AccountKind.DEBT, home__code__in=codes).order_by()
-    for code, owed in owing.values_list("home__code").annotate(
-        owed=models.Sum(models.F("debits") - models.F("credits"))
-    ):
-        result[codes[code]] = MicroCredits(owed)
-    return result
+def balances_and_debts(
+    accounts: Iterable[AccountRef], call_keys: Iterable[str]
+) -> tuple[dict[str, MicroCredits], dict[str, MicroCredits]]:
+    """What each account has now, by code, and what the awards of each call owe together; one query, one snapshot."""
+    has = {_code(account): MicroCredits(0) for account in accounts}
+    keys = {chart.call_accounts(key).available: key for key in call_keys}
+    owed = {key: MicroCredits(0) for key in keys.values()}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT false, code, balance FROM ledger_balance WHERE code = ANY(%s::text[])
+            UNION ALL
+            SELECT true, home.code, sum(debt.debits - debt.credits)::bigint
+            FROM ledger_account debt JOIN ledger_account home ON home.id = debt.home_id
+            WHERE debt.kind = 'debt' AND home.code = ANY(%s::text[])
+            GROUP BY home.code
+            """,
+            [list(has), list(keys)],
+        )
+        for is_debt, code, amount in cursor.fetchall():
+            if is_debt:
+                owed[keys[code]] = MicroCredits(amount)
+            else:
+                has[code] = MicroCredits(amount)
+    return has, owed
 
 
 @dataclass(frozen=True)

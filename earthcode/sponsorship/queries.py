@@ -49,12 +49,11 @@ def calls_in_use(on: date) -> QuerySet[Call]:
 
 
 def budgets(calls: QuerySet[Call]) -> list[CallBudget]:
-    """The budgets of these calls, in their order, in three queries."""
+    """The budgets of these calls, in their order, in two queries."""
     providers = Organisation.objects.filter(platforms__isnull=False).order_by("slug").distinct()
     rows = list(calls.annotate(provider_slugs=ArraySubquery(providers.values("slug"))))
     accounts = {call.slug: _accounts_of(call.slug, call.provider_slugs) for call in rows}
-    has = ledger.balances([code for codes in accounts.values() for code in codes])
-    owed = ledger.debts_of_calls(accounts)
+    has, owed = ledger.balances_and_debts([code for codes in accounts.values() for code in codes], accounts)
     found = []
     for call in rows:
         commitment, available, *earned = accounts[call.slug]

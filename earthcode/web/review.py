@@ -31,7 +31,6 @@ from earthcode.lib.errors import Refused
 from earthcode.lib.money import as_text
 from earthcode.lifecycle import WrongState
 from earthcode.provisioning import actions as provisioning
-from earthcode.publishing.models import Draft, DraftStatus
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
@@ -182,7 +181,7 @@ def _page(request: SignedInRequest, reference: str | None, form: DecisionForm | 
             "lists": lists_for(user, "review"),
             "summary": _summary(counts["of_"], counts["late"]),
             "calls": [_call_bar(budget, chosen) for budget in calls],
-            "tabs": [*_tabs(counts, name), *_offerings_tab(user)],
+            "tabs": _tabs(counts, name),
             "queue": _queue(page, name, chosen, today=today),
             "page": page,
             "part_url": reverse("review") + (f"?{urlencode({'state': name})}" if name else ""),
@@ -227,14 +226,6 @@ def _tabs(counts: dict[str, int], current: str) -> list[dict[str, Any]]:
         }
         for name, part in PARTS.items()
     ]
-
-
-def _offerings_tab(user: User) -> list[dict[str, Any]]:
-    """What providers want to publish waits elsewhere, for those who approve it."""
-    if not user.may(Permission.OFFERING_PUBLISH):
-        return []
-    waiting = Draft.objects.filter(status=DraftStatus.WAITING).count()
-    return [{"label": _("Offerings"), "url": reverse("offering_approvals"), "count": waiting, "current": False}]
 
 
 def _url(resource_request: ResourceRequest, page: ListPage[ResourceRequest]) -> str:

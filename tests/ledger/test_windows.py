@@ -403,7 +403,7 @@ def test_usage_beyond_a_hold_is_recorded_as_a_debt_in_the_same_entry(windowed: A
     assert Entry.objects.get(pk=posted.entry_id).postings.count() == 2
     assert windowed.has() == ([50], 0, 13, 3)
     assert queries.debt(windowed.name) == credits(3)
-    assert queries.debts_of_calls([windowed.call]) == {windowed.call: credits(3)}
+    assert queries.balances_and_debts([], [windowed.call]) == ({}, {windowed.call: credits(3)})
     assert (ledger.get_hold(hold).captured, ledger.get_hold(hold).owed) == (credits(10), credits(3))
     assert_refused(ledger.KeyReused, ledger.capture, hold, credits(13), **{**books.terms, "key": key})
 

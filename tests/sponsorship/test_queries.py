@@ -49,13 +49,13 @@ def test_the_budgets_of_calls_do_not_mix(call: Call, award: Award, maria: User, 
     assert found[call.slug].committed == credits("434.4")
 
 
-def test_budgets_take_three_queries_however_many_calls_there_are(
+def test_budgets_take_two_queries_however_many_calls_there_are(
     call: Call, hub_plan: Plan, django_assert_num_queries: Callable[[int], CaptureQueriesContext]
 ) -> None:
     for number in range(20):
         Call.objects.create(slug=f"c{number}", title=f"C {number}", opens_on=date(2026, 1, 1), ceiling=1)
 
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(2):
         assert len(budgets(Call.objects.all())) == 21
 
 

@@ -111,6 +111,7 @@ def test_the_list_pages_and_its_queries_do_not_grow(records: None, client: Clien
         )
         # What is read once after a change and kept in memory is not the page's.
         client.get(SNOW)
+        client.get("/catalogue/deepesdl/")
 
     for url in ("/science/?q=more", SNOW, "/catalogue/deepesdl/"):
         few = Record.objects.count() + 2
