@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from earthcode.audit.actors import System
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.models import Estimate, EstimateLine, EstimateTally, Plan, Rate
+from earthcode.catalogue.pricing import MARGIN_PERCENT_MAX as MARGIN_PERCENT_MAX
 from earthcode.catalogue.pricing import CannotPrice, Quote, Workload, margin_on, quote
 from earthcode.catalogue.queries import components_on
 from earthcode.catalogue.versions import publish_versions
@@ -26,7 +27,6 @@ from earthcode.lib.errors import InvalidInput, TooOften
 
 #: More plans than anybody adds up; the database refuses more as well.
 PLANS_MAX: Final = 12
-MARGIN_PERCENT_MAX: Final = 100
 #: How many estimates may be saved within an hour: by one person, from one address without an account, and from all of them.
 PER_PERSON_MAX: Final = 120
 PER_CLIENT_MAX: Final = 30

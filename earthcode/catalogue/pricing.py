@@ -647,6 +647,10 @@ def _detail(component: PricedComponent, workload: Workload, needed: Needed) -> s
     return ", ".join(parts)
 
 
+#: Nobody doubts an estimate by more than all of it.
+MARGIN_PERCENT_MAX: Final = 100
+
+
 def margin_on(amount: int, percent: int) -> int:
     """What a margin adds to an amount of micro-credits, rounded half up."""
     return from_decimal(Decimal(amount) * percent / 100)

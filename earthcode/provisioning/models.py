@@ -72,7 +72,7 @@ class Allocation(HasLifecycle):
     quote = models.JSONField(help_text="catalogue.pricing.Quote, with the rates that its credits are exchanged at")
     quoted_at = models.DateTimeField()
     status = models.CharField(max_length=12, choices=AllocationStatus.choices, default=AllocationStatus.PROVISIONING)
-    amount = models.BigIntegerField(help_text="Micro-credits set aside when it was placed: the total of the quote")
+    amount = models.BigIntegerField(help_text="Micro-credits set aside when it was placed: the quote and its margin")
     key = models.UUIDField(unique=True, help_text="What it was placed under: placing with it again makes no second one")
     hold_id = models.BigIntegerField(
         unique=True, help_text="The ledger's hold; no key, because only the ledger knows its rows"

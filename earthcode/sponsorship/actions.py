@@ -12,7 +12,7 @@ from earthcode.audit import actions as audit
 from earthcode.audit.actors import System
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan
-from earthcode.catalogue.pricing import CannotPrice, Quote, Workload
+from earthcode.catalogue.pricing import MARGIN_PERCENT_MAX, CannotPrice, Quote, Workload, margin_on
 from earthcode.catalogue.retirement import OfferingRetired, refuse_if_retired
 from earthcode.catalogue.versions import publish_version
 from earthcode.identity.models import Project, User
@@ -105,9 +105,15 @@ def save_project(resource_request: ResourceRequest, *, title: str, project: Proj
 
 @transaction.atomic
 def save_line(
-    resource_request: ResourceRequest, *, plan: Plan, workload: Workload, by: User, at: datetime
+    resource_request: ResourceRequest,
+    *,
+    plan: Plan,
+    workload: Workload,
+    margin_percent: int = 0,
+    by: User,
+    at: datetime,
 ) -> RequestLine:
-    """Task "Platforms and cost": ask for this plan, priced for this workload at today's rates.
+    """Task "Platforms and cost": ask for this plan, priced for this workload at today's rates, and a margin on top.
 
     An earlier line of the same plan is replaced.
     """
@@ -115,7 +121,10 @@ def save_line(
     refuse_if_retired(plan.offering, on=at.date(), field="plan")
     if not (plan.is_listed and plan.offering.is_listed):
         raise InvalidInput(f"{plan} is no longer offered.", field="plan")
+    if not 0 <= margin_percent <= MARGIN_PERCENT_MAX:
+        raise InvalidInput(f"Enter a margin from 0 to {MARGIN_PERCENT_MAX} percent.", field="margin")
     quote = priced(plan, workload, at=at)
+    amount = quote.total + margin_on(quote.total, margin_percent)
     line, _ = RequestLine.objects.update_or_create(
         resource_request=resource_request,
         plan=plan,
@@ -125,11 +134,12 @@ def save_line(
             "months": workload.months,
             "workload": workload.as_json(),
             "quote": quote.as_json(),
-            "amount": quote.total,
+            "margin_percent": margin_percent,
+            "amount": amount,
             "quoted_at": at,
         },
     )
-    _saved(resource_request, "line", by=by, at=at, data={"plan": str(plan), "amount": quote.total})
+    _saved(resource_request, "line", by=by, at=at, data={"plan": str(plan), "amount": amount})
     return line
 
 
@@ -199,7 +209,14 @@ def copy(resource_request: ResourceRequest, *, by: User, at: datetime) -> Resour
         raise NotPermitted("Only the request's author can use it as a new draft.")
     for line in resource_request.lines.select_related("plan__offering"):
         try:
-            save_line(draft, plan=line.plan, workload=Workload.from_json(line.workload), by=by, at=at)
+            save_line(
+                draft,
+                plan=line.plan,
+                workload=Workload.from_json(line.workload),
+                margin_percent=line.margin_percent,
+                by=by,
+                at=at,
+            )
         except (InvalidInput, OfferingRetired, PriceUnknown):
             continue
     if resource_request.starts_on is not None and resource_request.starts_on >= at.date():

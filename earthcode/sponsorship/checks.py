@@ -10,7 +10,7 @@ from datetime import date
 
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan
-from earthcode.catalogue.pricing import Quote, Workload, quote
+from earthcode.catalogue.pricing import Quote, Workload, margin_on, quote
 from earthcode.identity.models import Project
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
@@ -192,7 +192,7 @@ def _prices(resource_request: ResourceRequest, on: date) -> Iterator[Finding]:
     for line in lines:
         workload = Workload.from_json(line.workload)
         now = quote(components.get(line.plan_id, ()), workload, months_max=line.plan.months_max)
-        if not isinstance(now, Quote) or now.total != line.amount:
+        if not isinstance(now, Quote) or now.total + margin_on(now.total, line.margin_percent) != line.amount:
             changed.append(line.plan.offering.name)
     if changed:
         yield Finding("prices", Outcome.WARN, f"Prices changed since the estimate: {', '.join(changed)}.")

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 from django.urls import reverse
 
 from earthcode.catalogue.models import OfferingVersion, Plan, Tier
+from earthcode.catalogue.pricing import Quote
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.lifecycle import HasLifecycle
@@ -164,7 +165,10 @@ class RequestLine(models.Model):
     months = models.PositiveSmallIntegerField()
     workload = models.JSONField(help_text="catalogue.pricing.Workload")
     quote = models.JSONField(help_text="catalogue.pricing.Quote, with the rates it was made from")
-    amount = models.BigIntegerField(help_text="Micro-credits: the total of the quote")
+    margin_percent = models.PositiveSmallIntegerField(
+        default=0, help_text="On top of the quote, for what cannot be known yet"
+    )
+    amount = models.BigIntegerField(help_text="Micro-credits: the total of the quote, and the margin")
     quoted_at = models.DateTimeField()
 
     class Meta:
@@ -172,10 +176,16 @@ class RequestLine(models.Model):
         constraints = [
             models.UniqueConstraint("resource_request", "plan", name="sponsorship_plan_once_in_request"),
             models.CheckConstraint(condition=Q(amount__gte=0), name="sponsorship_line_amount_not_negative"),
+            models.CheckConstraint(condition=Q(margin_percent__lte=100), name="sponsorship_line_margin_at_most_all"),
         ]
 
     def __str__(self) -> str:
         return str(self.plan)
+
+    @property
+    def margin(self) -> int:
+        """Micro-credits that are asked for on top of the quote."""
+        return self.amount - Quote.from_json(self.quote).total
 
 
 class Outcome(models.TextChoices):

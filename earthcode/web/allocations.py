@@ -248,6 +248,7 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         "figures": _figures(found, movements, today=timezone.localdate()),
         "bought": [_bought(line) for line in quote.lines],
         "quote": quote,
+        "margin": found.amount - quote.total,
         "workload": Workload.from_json(found.workload),
         "statement": [_statement_row(movement) for movement in movements],
         "statement_is_cut": len(movements) == MOVEMENTS_SHOWN,

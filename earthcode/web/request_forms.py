@@ -13,7 +13,15 @@ from django.utils.translation import ngettext
 
 from earthcode.catalogue.metrics import Metric
 from earthcode.catalogue.models import Plan
-from earthcode.catalogue.pricing import GPUS, PARAMETERS, PricedComponent, Quote, Workload, number_text
+from earthcode.catalogue.pricing import (
+    GPUS,
+    MARGIN_PERCENT_MAX,
+    PARAMETERS,
+    PricedComponent,
+    Quote,
+    Workload,
+    number_text,
+)
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput
@@ -199,6 +207,7 @@ class LineForm(Form):
         plan: Plan,
         components: Sequence[PricedComponent],
         workload: Workload,
+        margin_percent: int = 0,
         among_others: bool = False,
     ) -> None:
         """``among_others``: in one form with other plans, so that its fields carry the plan's number in their names."""
@@ -208,20 +217,31 @@ class LineForm(Form):
             super().__init__(data, auto_id=f"id_{plan.pk}_%s")
         self.plan = plan
         self.base = workload
+        self.margin_percent = margin_percent
         known = workload.as_params()
         for name in asked_of(components, workload):
             label, unit = _LABELS[name]
             self.fields[name] = _field(name, label=label, unit=unit, initial=known.get(name, ""))
+        self.fields["margin"] = forms.IntegerField(
+            label=_("Margin"),
+            initial=margin_percent,
+            required=False,
+            min_value=0,
+            max_value=MARGIN_PERCENT_MAX,
+            widget=forms.NumberInput(attrs={"data-unit": "%"}),
+        )
         # A workload that runs no machine must not be refused for lack of a price for machines.
         self.runs_machines = "hours" in self.fields or not components
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        cleaned["margin_percent"] = cleaned.pop("margin", None) or 0
         if not self.errors:
             params = self.base.as_params()
             if not self.runs_machines:
                 params["hours"] = "0"
-            params.update({name: "" if value is None else str(value) for name, value in cleaned.items()})
+            numbers = {name: value for name, value in cleaned.items() if name in self.fields}
+            params.update({name: "" if value is None else str(value) for name, value in numbers.items()})
             try:
                 cleaned["workload"] = Workload.from_params(params)
             except InvalidInput as refusal:
@@ -232,6 +252,8 @@ class LineForm(Form):
     def says_something_new(self) -> bool:
         """Whether a valid form has other numbers than it was made with."""
         typed, known = self.cleaned_data["workload"].as_params(), self.base.as_params()
+        if self.cleaned_data["margin_percent"] != self.margin_percent:
+            return True
         return any(typed.get(name) != known.get(name) for name in self.fields)
 
 

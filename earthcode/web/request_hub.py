@@ -302,7 +302,14 @@ def _add_line(
     workload = Workload.from_json(line.workload) if line else wanted.workload if wanted else Workload()
     components = catalogue.components_on([plan.pk], now.date()).get(plan.pk, ())
     data = {f"{plan.pk}-{name}": value for name, value in request.POST.items()} if line else request.POST
-    form = LineForm(data, plan=plan, components=components, workload=workload, among_others=line is not None)
+    form = LineForm(
+        data,
+        plan=plan,
+        components=components,
+        workload=workload,
+        margin_percent=line.margin_percent if line else 0,
+        among_others=line is not None,
+    )
     if form.is_valid() and request.POST.get("do") == "another":
         # The numbers are the person's, whichever plan they are for.
         here = reverse("request_edit_platforms", args=[resource_request.reference])
@@ -310,7 +317,12 @@ def _add_line(
     if form.is_valid():
         try:
             saved = sponsorship.save_line(
-                resource_request, plan=plan, workload=form.cleaned_data["workload"], by=request.user, at=now
+                resource_request,
+                plan=plan,
+                workload=form.cleaned_data["workload"],
+                margin_percent=form.cleaned_data["margin_percent"],
+                by=request.user,
+                at=now,
             )
         except Refused as refusal:
             add_refusal(form, refusal)
@@ -345,9 +357,15 @@ def _save_lines(request: SignedInRequest, resource_request: ResourceRequest) -> 
             for pk, form in to_save.items():
                 if form.says_something_new or str(pk) == pressed:
                     saving = form
-                    workload = form.cleaned_data["workload"]
                     saved.append(
-                        sponsorship.save_line(resource_request, plan=form.plan, workload=workload, by=user, at=now)
+                        sponsorship.save_line(
+                            resource_request,
+                            plan=form.plan,
+                            workload=form.cleaned_data["workload"],
+                            margin_percent=form.cleaned_data["margin_percent"],
+                            by=user,
+                            at=now,
+                        )
                     )
             saving = None
             for pk, line in lines.items():
@@ -398,6 +416,7 @@ def _line_forms(resource_request: ResourceRequest, data: QueryDict | None = None
             plan=line.plan,
             components=components.get(line.plan_id, ()),
             workload=Workload.from_json(line.workload),
+            margin_percent=line.margin_percent,
             among_others=True,
         )
         for line in lines

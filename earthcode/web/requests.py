@@ -28,7 +28,7 @@ from earthcode.audit.queries import history_of
 from earthcode.catalogue import estimates
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Estimate, Plan
-from earthcode.catalogue.pricing import CannotPrice, PricedComponent, Quote, Workload, quote
+from earthcode.catalogue.pricing import CannotPrice, PricedComponent, Quote, Workload, margin_on, quote
 from earthcode.identity import projects
 from earthcode.identity.models import Membership, User
 from earthcode.identity.roles import Permission, ProjectRole
@@ -184,6 +184,11 @@ class FromEstimate:
         return sum(item.quote.total for item in self.to_request if item.quote)
 
     @property
+    def margin(self) -> int:
+        """What is asked for on top, as the estimate has it."""
+        return sum(margin_on(item.quote.total, self.estimate.margin_percent) for item in self.to_request if item.quote)
+
+    @property
     def has_changed(self) -> bool:
         """Whether today's prices are not those of the estimate."""
         return self.total != self.estimate.amount
@@ -257,7 +262,11 @@ def _start(
     if run is not None:
         science.plan_run(run, reference=resource_request.reference, at=now)
     for item in from_estimate.to_request if from_estimate else ():
-        sponsorship.save_line(resource_request, plan=item.plan, workload=item.workload, by=by, at=now)
+        assert from_estimate is not None
+        margin = from_estimate.estimate.margin_percent
+        sponsorship.save_line(
+            resource_request, plan=item.plan, workload=item.workload, margin_percent=margin, by=by, at=now
+        )
     return resource_request
 
 

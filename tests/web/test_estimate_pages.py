@@ -356,6 +356,44 @@ def test_a_request_starts_with_all_lines_of_an_estimate(
     assert draft.lines.first().workload == Workload.from_json(estimate.workload).as_json()  # type: ignore[union-attr]
 
 
+def test_a_request_asks_for_the_margin_of_its_estimate(as_alice: Client, kept: Kept, project: Project) -> None:
+    estimate = kept(margin_percent=10)
+    url = f"/requests/new/?estimate={estimate.token}"
+    said = words(page_of(as_alice, url).select_one("aside"))
+    assert "Margin of 10 percent 43.44" in said
+    assert "Total 477.84 credits" in said
+
+    as_alice.post(url, {"title": "Snow", "project": project.pk})
+
+    draft = ResourceRequest.objects.get()
+    assert draft.amount == estimate.amount + estimate.margin == credits("477.84")
+    page = page_of(as_alice, f"/requests/{draft.reference}/edit/platforms/")
+    assert "Margin of 10 percent 29.04" in words(page)
+    margins = {str(field["name"]): str(field["value"]) for field in page.select("input[name$=-margin]")}
+    assert set(margins.values()) == {"10"}
+
+
+def test_the_margin_of_a_line_can_be_changed(as_alice: Client, kept: Kept, project: Project) -> None:
+    as_alice.post(f"/requests/new/?estimate={kept(margin_percent=10).token}", {"title": "Snow", "project": project.pk})
+    draft = ResourceRequest.objects.get()
+    url = f"/requests/{draft.reference}/edit/platforms/"
+    page = page_of(as_alice, url)
+    sent = {
+        str(field["name"]): str(field.get("value", ""))
+        for field in page.select("form#lines input")
+        if field.get("name") not in (None, "csrfmiddlewaretoken")
+    }
+    line = draft.lines.order_by("pk").first()
+    assert line is not None
+
+    assert as_alice.post(url, sent | {f"{line.plan_id}-margin": "101"}).status_code == 422
+    assert as_alice.post(url, sent | {f"{line.plan_id}-margin": "0"}).status_code == 302
+
+    draft.refresh_from_db()
+    assert [each.margin_percent for each in draft.lines.order_by("pk")] == [0, 10]
+    assert draft.amount == credits("290.4") + credits("158.4")
+
+
 def test_a_request_says_that_prices_have_changed_since_the_estimate(
     signed_in: Any, alice: User, kept: Kept, project: Project, hub_plan: Plan, batch_plan: Plan, clock: Any
 ) -> None:

@@ -373,8 +373,8 @@ def test_a_plan_asks_only_for_what_its_price_depends_on(
         page = soup(as_alice.get(url(draft, "edit/platforms/"), {"plan": plan.pk}))
         return [str(each["name"]) for each in page.select("form[method=post] .field input")]
 
-    assert fields(hub_plan) == ["cpu", "hours", "gb", "months"]
-    assert fields(batch_plan) == ["cpu", "hours", "months"]
+    assert fields(hub_plan) == ["cpu", "hours", "gb", "months", "margin"]
+    assert fields(batch_plan) == ["cpu", "hours", "months", "margin"]
 
 
 def test_a_plan_that_costs_nothing_is_not_asked_for(

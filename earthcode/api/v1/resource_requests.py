@@ -69,7 +69,17 @@ class LineSerializer(serializers.ModelSerializer[RequestLine]):
 
     class Meta:
         model = RequestLine
-        fields: Sequence[str] = ["platform", "offering", "plan", "months", "credits", "workload", "quote", "quoted_at"]
+        fields: Sequence[str] = [
+            "platform",
+            "offering",
+            "plan",
+            "months",
+            "margin_percent",
+            "credits",
+            "workload",
+            "quote",
+            "quoted_at",
+        ]
 
 
 class CheckSerializer(serializers.ModelSerializer[Check]):

@@ -24,7 +24,7 @@ class Migration(migrations.Migration):
                 ('workload', models.JSONField(help_text='catalogue.pricing.Workload')),
                 ('quote', models.JSONField(help_text='catalogue.pricing.Quote, with the rates that its credits are exchanged at')),
                 ('quoted_at', models.DateTimeField()),
-                ('amount', models.BigIntegerField(help_text='Micro-credits set aside when it was placed: the total of the quote')),
+                ('amount', models.BigIntegerField(help_text='Micro-credits set aside when it was placed: the quote and its margin')),
                 ('key', models.UUIDField(help_text='What it was placed under: placing with it again makes no second one', unique=True)),
                 ('hold_id', models.BigIntegerField(help_text="The ledger's hold; no key, because only the ledger knows its rows", unique=True)),
                 ('starts_on', models.DateField()),
