@@ -384,6 +384,17 @@ def test_tables_of_the_same_names_elsewhere_do_not_mislead_the_functions(
     assert everything() == before
 
 
+@committing
+def test_an_account_that_does_not_exist_is_named(used: Books, plain: psycopg.Connection[Any]) -> None:
+    before = everything()
+
+    with pytest.raises(psycopg.Error, match="there is no account number -1") as raised:
+        plain.execute(draft("fund", "ARRAY[-1::bigint]", f"ARRAY[{CALL}]", "ARRAY[5]").encode())
+
+    assert raised.value.sqlstate == "LG003"
+    assert everything() == before
+
+
 # --- by a login that is no superuser ---------------------------------------------------------------------------------
 
 

@@ -498,3 +498,14 @@ def test_what_a_call_stands_behind_and_is_owed_is_what_its_accounts_hold(owing: 
     assert sum(assets.values()) == sum(found.values())
     assert assets["debt"] == credits(7)
     assert BY.audit_id in set(Entry.objects.values_list("actor", flat=True))
+
+
+def test_only_an_award_can_owe(books: Books) -> None:
+    """A hold on a wallet that is of no award takes what it has, and not more."""
+    hold = books.hold(5, wallet=books.call.available)
+    before = everything()
+
+    with pytest.raises(ledger.UnknownAccount):
+        ledger.capture(hold, credits(6), beyond=True, **books.terms)
+
+    assert everything() == before
