@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from typing import Any
 
 import psycopg
@@ -381,6 +382,31 @@ def test_tables_of_the_same_names_elsewhere_do_not_mislead_the_functions(
             "SELECT ledger_post(gen_random_uuid(), 'transfer', %s::text[], %s::text[], %s::bigint[], 'x', '', now())",
             [[used.award.available], [used.call.available], [10**14]],
         )
+    assert everything() == before
+
+
+@committing
+def test_a_hold_does_not_run_out_before_its_time(used: Books, plain: psycopg.Connection[Any]) -> None:
+    before = everything()
+    early = used.now + timedelta(days=29)
+
+    with pytest.raises(psycopg.Error, match="has not run out"):
+        plain.execute(f"SELECT ledger_release(gen_random_uuid(), {HOLD}, 'expire', 'system:raw', %s)".encode(), [early])
+
+    assert everything() == before
+
+
+@committing
+def test_a_transfer_goes_to_another_award_and_nowhere_else(used: Books, plain: psycopg.Connection[Any]) -> None:
+    before = everything()
+
+    for target in (used.call.available, used.award.available, used.award.held):
+        with pytest.raises(psycopg.Error, match="wallet of another award"):
+            plain.execute(
+                "SELECT ledger_transfer(gen_random_uuid(), %s, %s, 5, 'system:raw', '', %s)",
+                [used.award.available, target, used.now],
+            )
+
     assert everything() == before
 
 
