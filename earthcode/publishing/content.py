@@ -6,7 +6,7 @@ Pure but for ``content_of``. Numbers are text, as in the files, and an empty ans
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
@@ -245,7 +245,36 @@ _LABELS: Final[dict[str, Any]] = {
     "free_months": _lazy("Free months at the start"),
     "conversion": _lazy("Conversion"),
     "conversion_source": _lazy("Source of the conversion"),
+    "conversion_low": _lazy("Conversion, at the least"),
+    "block_months": _lazy("Months that a block lasts"),
+    "discounts": _lazy("Discounts"),
+    "connector_settings": _lazy("What the platform is told"),
+    "support_hours": _lazy("Hours of support"),
+    "hardware": _lazy("Hardware"),
+    "availability": _lazy("Availability"),
+    "limits": _lazy("Limits"),
+    "maturity": _lazy("Maturity"),
+    "certifications": _lazy("Certifications"),
+    "is_demonstration": _lazy("Demonstration"),
 }
+
+#: Outside the sections: what a provider may change alone. Everything else that differs is ESA's to approve, also what is added
+#: to the record later: a change that nobody compared would be published unseen.
+_FACTS: Final = frozenset({"support_hours", "hardware", "availability", "maturity", "certifications"})
+#: Of a plan and of a component: what has a rule of its own below.
+_OF_A_PLAN: Final = (
+    "name",
+    "summary",
+    "kind",
+    "audience",
+    "author",
+    "endpoint_url",
+    "order_url",
+    "source",
+    "source_date",
+)
+_APART_IN_A_PLAN: Final = frozenset({*_OF_A_PLAN, "slug", "months_max", "components"})
+_APART_IN_A_COMPONENT: Final = frozenset({"metric", "label", "rate", "limit", "conversion_source"})
 
 
 def changes(before: Content, after: Content) -> list[Change]:
@@ -256,8 +285,10 @@ def changes(before: Content, after: Content) -> list[Change]:
         old, now = before.get(name), after.get(name)
         if old != now:
             found.append(Change(str(_LABELS[name]), _words(name, old), _words(name, now), _reason_for(name, new=new)))
-    plans_before = {plan["slug"]: plan for plan in before.get("plans", [])}
-    plans_after = {plan["slug"]: plan for plan in after.get("plans", [])}
+    for name in _differing(before, after, apart={"plans", "sources"}.union(*SECTIONS.values())):
+        reason = "" if name in _FACTS and not new else _reason_for(name, new=new) or _("more than facts changes")
+        found.append(_change("", name, before, after, reason))
+    plans_before, plans_after = _by_slug(before), _by_slug(after)
     for slug, plan in plans_after.items():
         was = plans_before.get(slug)
         if was is None:
@@ -287,13 +318,17 @@ def _reason_for(name: str, *, new: bool) -> str:
 def _plan_changes(was: Content, now: Content) -> list[Change]:
     found = []
     prefix = now["name"]
-    for name in ("name", "summary", "kind", "audience", "author", "endpoint_url", "order_url", "source", "source_date"):
+    for name in _OF_A_PLAN:
         if was.get(name) != now.get(name):
             reason = _("who may have a plan changes") if name in ("audience", "kind") else ""
             found.append(_change(prefix, name, was, now, reason))
     if was.get("months_max") != now.get("months_max"):
         lowered = _is_lower(was.get("months_max"), now.get("months_max"))
         found.append(_change(prefix, "months_max", was, now, _("a limit is lowered") if lowered else ""))
+    found += [
+        _change(prefix, name, was, now, _("what a plan holds changes"))
+        for name in _differing(was, now, apart=_APART_IN_A_PLAN)
+    ]
     before = {(each["metric"], each.get("label", "")): each for each in was.get("components", [])}
     after = {(each["metric"], each.get("label", "")): each for each in now.get("components", [])}
     for key, component in after.items():
@@ -320,16 +355,23 @@ def _component_changes(label: str, was: Content, now: Content) -> list[Change]:
         found.append(_change(label, "limit", was, now, _("a limit is lowered") if lowered else ""))
     found += [
         _change(label, name, was, now, _("a price changes"))
-        for name in ("included", "step", "free_months", "conversion")
-        if was.get(name) != now.get(name)
+        for name in _differing(was, now, apart=_APART_IN_A_COMPONENT)
     ]
     if was.get("conversion_source") != now.get("conversion_source"):
         found.append(_change(label, "conversion_source", was, now, ""))
     return found
 
 
+def _differing(was: Content, now: Content, *, apart: Set[str]) -> list[str]:
+    """The names of all that is not the same, but for what is compared apart."""
+    return [name for name in sorted((was.keys() | now.keys()) - apart) if was.get(name) != now.get(name)]
+
+
 def _change(prefix: str, name: str, was: Content, now: Content, reason: str) -> Change:
-    return Change(f"{prefix}: {_LABELS[name]}", _words(name, was.get(name)), _words(name, now.get(name)), reason)
+    label = str(_LABELS.get(name, name))
+    return Change(
+        f"{prefix}: {label}" if prefix else label, _words(name, was.get(name)), _words(name, now.get(name)), reason
+    )
 
 
 def _is_lower(was: Any, now: Any) -> bool:
@@ -346,11 +388,25 @@ def _words(name: str, value: Any) -> str:
         return str(Tier(value).label) if value in Tier.values else str(value)
     if name == "kind":
         return str(PlanKind(value).label)
+    if name == "discounts":
+        return "; ".join(_discount_words(each) for each in value)
     if isinstance(value, dict):
-        return ", ".join(f"{Metric(metric).label}: {units}" for metric, units in sorted(value.items()))
+        # Of a conversion the keys are metrics.
+        names = {key: str(Metric(key).label) if key in Metric.values else key for key in value}
+        return ", ".join(f"{names[key]}: {each}" for key, each in sorted(value.items()))
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     return str(value)
+
+
+def _discount_words(discount: Content) -> str:
+    words = {
+        "credits": discount["credits"],
+        "who": Audience(discount["audience"]).label,
+        "reason": discount.get("reason", ""),
+        "day": discount["from"],
+    }
+    return _("%(credits)s credits from %(day)s for %(who)s: %(reason)s") % words
 
 
 def component_name(component: Mapping[str, Any]) -> str:
