@@ -11,7 +11,7 @@ from datetime import date
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import Quote, Workload, margin_on, quote
-from earthcode.identity.models import Project
+from earthcode.identity.models import Project, RoleGrant
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
 from earthcode.lib.errors import InvalidInput, Refused
@@ -144,10 +144,15 @@ def _tie(resource_request: ResourceRequest) -> Iterator[Finding]:
 
 
 def _organisations(project: Project | None) -> set[int | None]:
-    """Whom the project and its people work for."""
+    """Whom the project and its people work for, and the providers that its people look after."""
     if project is None:
         return set()
-    return {project.organisation_id, *project.memberships.values_list("user__organisation_id", flat=True)}
+    looked_after = RoleGrant.objects.filter(user__memberships__project=project, organisation__isnull=False)
+    return {
+        project.organisation_id,
+        *project.memberships.values_list("user__organisation_id", flat=True),
+        *looked_after.values_list("organisation_id", flat=True),
+    }
 
 
 def _amount(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:

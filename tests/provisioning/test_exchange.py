@@ -11,7 +11,8 @@ from earthcode.audit.models import Event
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Offering, Plan
 from earthcode.catalogue.pricing import Quote, Workload
-from earthcode.identity.models import User
+from earthcode.identity.models import GrantSource, RoleGrant, User
+from earthcode.identity.roles import Role
 from earthcode.ledger.actions import InsufficientCredits
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.provisioning import actions
@@ -148,6 +149,18 @@ def refuse_by_a_tie(plan: Plan, member: User) -> None:
     User.objects.filter(pk=member.pk).update(organisation=plan.offering.platform.provider)
 
 
+def refuse_by_looking_after_it(plan: Plan, member: User) -> None:
+    provider = plan.offering.platform.provider
+    RoleGrant.objects.create(
+        user=member,
+        role=Role.PROVIDER_ADMINISTRATOR,
+        organisation=provider,
+        source=GrantSource.SITE,
+        given_by=member,
+        granted_at=plan.offering.updated_at,
+    )
+
+
 def refuse_by_a_tier(plan: Plan, **_: object) -> None:
     Offering.objects.filter(pk=plan.offering_id).update(tier="resource")
 
@@ -159,6 +172,7 @@ def refuse_by_a_tier(plan: Plan, **_: object) -> None:
         (refuse_by_not_listing_the_offering, InvalidInput),
         (refuse_by_not_sponsoring, NotPayable),
         (refuse_by_a_tie, NotPayable),
+        (refuse_by_looking_after_it, NotPayable),
         (refuse_by_a_tier, NotPayable),
     ],
 )
