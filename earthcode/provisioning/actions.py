@@ -95,8 +95,8 @@ def exchange(
 
     ``expected`` are the micro-credits that the person was shown: another price today is refused, not charged. ``key``
     is made by the caller for this one placing: the same key again returns what there is. Raises ``NotPermitted``,
-    ``AwardOver``, what ``sponsorship.checks.refusal_to_pay`` returns, ``PriceUnknown``, ``InvalidInput`` for the months
-    and for another price, and the ledger's ``InsufficientCredits``.
+    ``AwardOver``, ``AwardOwes``, what ``sponsorship.checks.refusal_to_pay`` returns, ``PriceUnknown``, ``InvalidInput``
+    for the months and for another price, and the ledger's ``InsufficientCredits``.
     """
     if not by.may(Permission.ALLOCATION_PLACE, award):
         raise NotPermitted("Only the principal investigator of the project can place its credits.")
@@ -148,6 +148,7 @@ def _lock(award: Award) -> None:
 def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) -> Allocation:
     """Hold the credits of a new allocation and have its access set up; under the award's lock."""
     refuse_if_retired(allocation.plan.offering, on=at.date(), field="plan")
+    checks.refuse_if_it_owes(award)
     reference = f"{award.reference}-{award.allocations.count() + 1}"
     platform = allocation.plan.offering.platform
     hold = ledger.draw(

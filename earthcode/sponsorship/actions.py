@@ -354,8 +354,8 @@ def move_credits(source: Award, target: Award, amount: int, *, key: uuid.UUID, b
     """Move free credits between two awards of one project, so that one plan can be paid from both.
 
     ``key`` is made by the caller for this one move; the same key again changes nothing. Raises ``NotPermitted``,
-    ``InvalidInput`` for awards that do not belong together, and what the ledger's ``transfer`` raises: the credits must be
-    of one call, and never last longer by being moved.
+    ``InvalidInput`` for awards that do not belong together, ``AwardOwes``, and what the ledger's ``transfer`` raises: the
+    credits must be of one call, and never last longer by being moved.
     """
     for award in (source, target):
         if not by.may(Permission.ALLOCATION_PLACE, award):
@@ -366,6 +366,7 @@ def move_credits(source: Award, target: Award, amount: int, *, key: uuid.UUID, b
         raise InvalidInput(f"{target} is not an award of {source.project}.", field="target")
     posted = ledger.transfer(source.reference, target.reference, amount, key=key, by=by, at=at)
     if not posted.replayed:
+        checks.refuse_if_it_owes(source)
         data = {"to": target.reference, "amount": amount, "entry": posted.entry_id}
         audit.record("award.move_credits", by=by, about=source, at=at, data=data)
 

@@ -7,11 +7,12 @@ rule* is recorded with the request as a check, so that applicant and manager rea
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import Quote, Workload, margin_on, quote
-from earthcode.identity.models import Project, RoleGrant
+from earthcode.identity.models import Project, User
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
 from earthcode.lib.errors import InvalidInput, Refused
@@ -23,6 +24,12 @@ class NotPayable(Refused):
     """The award's credits cannot be used for this plan."""
 
     code = "not_payable"
+
+
+class AwardOwes(Refused):
+    """Usage that no hold covered has to be paid before the award's credits are used for anything else."""
+
+    code = "award_owes"
 
 
 @dataclass(frozen=True)
@@ -100,6 +107,15 @@ def refusal_to_pay(award: Award, plan: Plan) -> Refused | None:
     return None
 
 
+def refuse_if_it_owes(award: Award) -> None:
+    """Raise ``AwardOwes`` while the award has a debt: nothing new is placed from it, and nothing is moved away."""
+    if owed := ledger.debt(award.reference):
+        raise AwardOwes(
+            f"{award} owes {as_text(owed)} credits for usage that its allocations did not cover. "
+            "Nothing else can be paid from it until they are paid."
+        )
+
+
 def findings_for(resource_request: ResourceRequest, call: Call, *, on: date) -> list[Finding]:
     """Every check's outcome, in the order they are read."""
     return [
@@ -147,12 +163,10 @@ def _organisations(project: Project | None) -> set[int | None]:
     """Whom the project and its people work for, and the providers that its people look after."""
     if project is None:
         return set()
-    looked_after = RoleGrant.objects.filter(user__memberships__project=project, organisation__isnull=False)
-    return {
-        project.organisation_id,
-        *project.memberships.values_list("user__organisation_id", flat=True),
-        *looked_after.values_list("organisation_id", flat=True),
-    }
+    ties = User.objects.filter(memberships__project=project).values_list(
+        "organisation_id", "role_grants__organisation_id"
+    )
+    return {project.organisation_id, *chain.from_iterable(ties)}
 
 
 def _amount(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:

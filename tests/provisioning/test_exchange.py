@@ -7,18 +7,20 @@ from decimal import Decimal
 
 import pytest
 
+from earthcode.audit.actors import CLOCK
 from earthcode.audit.models import Event
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Offering, Plan
 from earthcode.catalogue.pricing import Quote, Workload
 from earthcode.identity.models import GrantSource, RoleGrant, User
 from earthcode.identity.roles import Role
+from earthcode.ledger import actions as ledger
 from earthcode.ledger.actions import InsufficientCredits
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.provisioning import actions
 from earthcode.provisioning.models import Allocation, Operation, OperationKind
 from earthcode.sponsorship.actions import PriceUnknown
-from earthcode.sponsorship.checks import NotPayable
+from earthcode.sponsorship.checks import AwardOwes, NotPayable
 from earthcode.sponsorship.models import Award
 from tests.conftest import plan_on
 from tests.support import allocations
@@ -229,6 +231,17 @@ def test_a_plan_without_a_price_is_refused(use: Use, freed: Award, near_the_data
     before = state(freed)
 
     with pytest.raises(PriceUnknown):
+        use()
+
+    assert state(freed) == before
+
+
+def test_an_award_that_owes_places_nothing_new(use: Use, freed: Award, now: datetime) -> None:
+    other = freed.allocations.get(platform__slug="batch")
+    ledger.capture(other.hold_id, other.amount + 1, beyond=True, key=uuid.uuid4(), by=CLOCK, at=now)
+    before = state(freed)
+
+    with pytest.raises(AwardOwes):
         use()
 
     assert state(freed) == before

@@ -1,17 +1,20 @@
 """Credits between two awards of one project."""
 
 import uuid
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
 import pytest
 
+from earthcode.audit.actors import CLOCK
 from earthcode.audit.models import Event
 from earthcode.identity import projects
 from earthcode.identity.models import User
+from earthcode.ledger import actions as ledger
 from earthcode.ledger.actions import InsufficientCredits, KeyReused
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.money import credits
 from earthcode.sponsorship import actions as sponsorship
+from earthcode.sponsorship.checks import AwardOwes
 from earthcode.sponsorship.models import Award, ResourceRequest
 from tests.support.credits import award_balance
 from tests.support.people import fresh
@@ -104,5 +107,20 @@ def test_awards_of_two_projects_do_not_mix(first: Award, second: Award, alice: U
 
     with pytest.raises(InvalidInput):
         sponsorship.move_credits(first, second, credits(7), key=uuid.uuid4(), by=fresh(alice), at=now)
+
+    assert state(first, second) == before
+
+
+def test_an_award_that_owes_gives_nothing_away(first: Award, second: Award, alice: User, now: datetime) -> None:
+    payee = ledger.provider_accounts("batch", first.call.slug).accrued
+    expires_at = now + timedelta(days=1)
+    hold = ledger.draw(
+        first.reference, payee=payee, amount=1, expires_at=expires_at, key=uuid.uuid4(), by=alice, at=now
+    )
+    ledger.capture(hold, credits(2), beyond=True, key=uuid.uuid4(), by=CLOCK, at=now)
+    before = state(first, second)
+
+    with pytest.raises(AwardOwes):
+        sponsorship.move_credits(first, second, credits(1), key=uuid.uuid4(), by=fresh(alice), at=now)
 
     assert state(first, second) == before
