@@ -13,7 +13,7 @@ PRODUCTION = env SITE_URL=https://nor.example OIDC_ISSUER=https://sso.example/re
 
 # make hands what is given on its command line to every command as well: make demo WEB_PORT=8100
 
-.PHONY: crash-ledger mutate-ledger bench-ledger help demo reset test fast check install install-dev chromium lock bench-catalogue
+.PHONY: crash-ledger mutate-ledger bench-ledger help demo reset test fast check install install-dev chromium lock bench-catalogue check-ogc
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -38,6 +38,12 @@ crash-ledger: install-dev ## a hundred rounds of kill -9 while credits move; oth
 
 mutate-ledger: install-dev ## take each guard of the ledger away in turn: some test must notice
 	$(BIN)/python -m tests.ledger.mutations
+
+# The published files of OGC API - Records, or a copy of them: make check-ogc OGC_SCHEMAS=file:///folder/
+OGC_SCHEMAS ?= https://schemas.opengis.net/ogcapi/records/part1/1.0/openapi/schemas/
+
+check-ogc: install-dev ## our records against the schemas that OGC publishes, which are fetched
+	OGC_SCHEMAS=$(OGC_SCHEMAS) REQUIRED_SUITES= $(BIN)/pytest tests/api/test_ogc_records.py $(ARGS)
 
 bench-catalogue: install-dev ## what the catalogue's pages cost with 1,000 and with 10,000 offerings, in about five minutes
 	REQUIRED_SUITES= $(BIN)/pytest tests/bench/catalogue/bench_catalogue.py $(ARGS)

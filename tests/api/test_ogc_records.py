@@ -15,7 +15,7 @@ from earthcode.catalogue.models import Offering, Plan, Platform
 from earthcode.catalogue.records import BUNDLED, DEMONSTRATION
 from earthcode.catalogue.search import index_on
 from earthcode.identity.models import Organisation, User
-from tests.support import ogc_schemas
+from tests.support import ogc_published, ogc_schemas
 from tests.support.queries import assert_queries_do_not_grow
 
 ITEMS = "/ogc/collections/offerings/items"
@@ -52,29 +52,36 @@ def links(document: Mapping[str, Any]) -> dict[str, str]:
     return {link["rel"]: link["href"] for link in document["links"]}
 
 
+def assert_of_the_standard(answer: object, schema: ogc_schemas.Schema, published: str) -> None:
+    """As the standard asks, in our words and, where its own files are at hand, in those of OGC."""
+    assert ogc_schemas.problems(answer, schema) == []
+    if ogc_published.PLACE and published:
+        assert ogc_published.problems(answer, published) == []
+
+
 # --- what it says -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("path", "schema", "content_type"),
+    ("path", "schema", "published", "content_type"),
     [
-        ("/ogc/", ogc_schemas.LANDING_PAGE, "application/json"),
-        ("/ogc/conformance", ogc_schemas.CONFORMANCE, "application/json"),
-        ("/ogc/collections", ogc_schemas.COLLECTIONS, "application/json"),
-        ("/ogc/collections/offerings", ogc_schemas.COLLECTION, "application/ogc-catalog+json"),
-        (ITEMS, ogc_schemas.RECORDS, "application/geo+json"),
-        (f"{ITEMS}/hub-notebooks", ogc_schemas.RECORD, "application/geo+json"),
-        (f"{ITEMS}/batch-archive", ogc_schemas.RECORD, "application/geo+json"),
+        ("/ogc/", ogc_schemas.LANDING_PAGE, "landingPage.yaml", "application/json"),
+        ("/ogc/conformance", ogc_schemas.CONFORMANCE, "", "application/json"),
+        ("/ogc/collections", ogc_schemas.COLLECTIONS, "catalogs.yaml", "application/json"),
+        ("/ogc/collections/offerings", ogc_schemas.COLLECTION, "catalog.yaml", "application/ogc-catalog+json"),
+        (ITEMS, ogc_schemas.RECORDS, "recordCollectionGeoJSON.yaml", "application/geo+json"),
+        (f"{ITEMS}/hub-notebooks", ogc_schemas.RECORD, "recordGeoJSON.yaml", "application/geo+json"),
+        (f"{ITEMS}/batch-archive", ogc_schemas.RECORD, "recordGeoJSON.yaml", "application/geo+json"),
     ],
 )
 def test_an_answer_has_the_shape_of_the_standard(
-    catalogue: object, client: Client, path: str, schema: ogc_schemas.Schema, content_type: str
+    catalogue: object, client: Client, path: str, schema: ogc_schemas.Schema, published: str, content_type: str
 ) -> None:
     response = client.get(path, headers={"Authorization": "Bearer stale"})
 
     assert response.status_code == 200
     assert response.headers["Content-Type"] == content_type
-    assert ogc_schemas.problems(response.json(), schema) == []
+    assert_of_the_standard(response.json(), schema, published)
 
 
 def test_every_offering_that_we_ship_is_a_record_of_the_standard(db: None, client: Client, now: datetime) -> None:
@@ -83,7 +90,7 @@ def test_every_offering_that_we_ship_is_a_record_of_the_standard(db: None, clien
     records = client.get(f"{ITEMS}?limit={LIMIT_MAX}").json()
 
     assert records["numberReturned"] == Offering.objects.listed().count() > 30
-    assert ogc_schemas.problems(records, ogc_schemas.RECORDS) == []
+    assert_of_the_standard(records, ogc_schemas.RECORDS, "recordCollectionGeoJSON.yaml")
     assert any(record["geometry"] for record in records["features"])
     for record in records["features"]:
         assert client.get(f"/catalogue/{record['id']}.jsonld").json()["name"] == record["properties"]["title"]
@@ -214,7 +221,7 @@ def test_an_empty_catalogue_is_a_catalogue(client: Client, db: None) -> None:
 
     assert (records["numberMatched"], records["features"]) == (0, [])
     assert "extent" not in collection
-    assert ogc_schemas.problems(collection, ogc_schemas.COLLECTION) == []
+    assert_of_the_standard(collection, ogc_schemas.COLLECTION, "catalog.yaml")
 
 
 # --- what it finds ----------------------------------------------------------------------------------------------------

@@ -26,7 +26,11 @@ from earthcode.demo.postgres import Server
 ROOT = Path(__file__).resolve().parents[2]
 PRISTINE = "pristine"
 MUTATED = "mutated"
-WORKERS = 2
+WORKERS = int(os.environ.get("MUTATION_WORKERS", "2"))
+#: How long the tests may take without a guard, in seconds: many times what they take with it. Without the index that a guard
+#: is, a plan can be so bad that they never end, which nobody overlooks.
+LIMIT = 600
+ENDLESS = "the tests do not end"
 OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "shared_buffers=256MB")
 #: The tests that run, and which of them come first for guards whose names say so.
 TESTS = (
@@ -163,6 +167,7 @@ def _run_tests(
         },
         capture_output=True,
         text=True,
+        timeout=LIMIT,
     )
 
 
@@ -188,7 +193,10 @@ def _try(server: Server, mutant: Mutant) -> Outcome:
         if mutant.change:
             connection.execute(mutant.change.encode())
     for tests in _tests_for(mutant):
-        done = _run_tests(server, MUTATED, tests, mutant.rule)
+        try:
+            done = _run_tests(server, MUTATED, tests, mutant.rule)
+        except subprocess.TimeoutExpired:
+            return Outcome(mutant, ENDLESS)
         failed = re.search(r"^(?:FAILED|ERROR) \S*?([^/\s]+::\S+)", done.stdout, re.MULTILINE)
         if failed:
             return Outcome(mutant, failed[1])

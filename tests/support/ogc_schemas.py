@@ -72,11 +72,13 @@ _POINT = _thing(
     type={"const": "Point"},
     coordinates={"type": "array", "items": {"type": "number"}, "minItems": 2},
 )
-_DAY_OR_MOMENT: Schema = {"anyOf": [{"pattern": r"^\d{4}-\d{2}-\d{2}$"}, _MOMENT, {"const": ".."}]}
+# Of the times a record is about, only the universal ones have a form.
+_UNIVERSAL: Schema = {"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z$"}
+_DAY_OR_MOMENT: Schema = {"anyOf": [{"pattern": r"^\d{4}-\d{2}-\d{2}$"}, _UNIVERSAL, {"const": ".."}]}
 _TIME = _thing(
     [],
     date={"type": "string", "pattern": r"^\d{4}-\d{2}-\d{2}$"},
-    timestamp=_MOMENT,
+    timestamp=_UNIVERSAL,
     interval={"type": "array", "items": _DAY_OR_MOMENT, "minItems": 2, "maxItems": 2},
     resolution=_TEXT,
 )
