@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -20,11 +18,9 @@ from earthcode.audit.models import Event, Link
 from earthcode.identity.roles import Permission, Role
 from earthcode.provisioning.models import Allocation, Operation
 from earthcode.sponsorship.models import Award, ResourceRequest
-from earthcode.web.history import words_for
 from earthcode.web.ledger import tabs_of
 from earthcode.web.signed_in import SignedInRequest
-
-PER_PAGE = 25
+from earthcode.web.trail import EventRow, named, page_of
 
 
 class AuditFilter(forms.Form):
@@ -41,60 +37,26 @@ class AuditFilter(forms.Form):
     )
 
 
-@dataclass(frozen=True)
-class EventRow:
-    """An event as the page shows it."""
-
-    event: Event
-    #: What happened, in words; empty where there is only the event's own name.
-    words: str
-    url: str
-    facts: Sequence[tuple[str, str]]
-    #: Where the event stands in the chain, and the start of its hash; None until its transaction has committed.
-    link: Link | None
-
-    @property
-    def fingerprint(self) -> str:
-        return bytes(self.link.hash).hex()[:12] if self.link else ""
-
-
 @login_required
 @require_safe
 def trail(request: SignedInRequest) -> HttpResponse:
-    """Everything that happened, newest first, in pages that go on from the last event shown.
-
-    Pages by number would shift while events are added and would count a table that only grows.
-    """
+    """Everything that happened, newest first."""
     if not request.user.may(Permission.AUDIT_VIEW):
         raise Http404
     form = AuditFilter(request.GET or None)
-    events = Event.objects.order_by("-pk")
+    events = Event.objects.all()
     if form.is_bound and form.is_valid():
         events = events.filter(_matching(**form.cleaned_data))
-    before = request.GET.get("before", "")
-    if before.isdecimal():
-        events = events.filter(pk__lt=min(int(before), 2**63 - 1))
-    found = list(events[: PER_PAGE + 1])
-    shown = found[:PER_PAGE]
+    page = page_of(request, events)
     context = {
         "tabs": tabs_of(request, "audit"),
-        "form": form,
-        "rows": _rows(shown),
-        "older_url": _url(request, before=shown[-1].pk) if len(found) > PER_PAGE else "",
-        "newest_url": _url(request, before=None) if before else "",
+        "filter": form,
+        "page": page,
+        "rows": _rows(page.events),
         "is_auditor": request.user.has_role(Role.AUDITOR),
         "filtered": form.is_valid() and any(form.cleaned_data.values()),
     }
     return TemplateResponse(request, "audit/trail.html", context)
-
-
-def _url(request: SignedInRequest, *, before: int | None) -> str:
-    """This page with the same filter, from another event on."""
-    query = request.GET.copy()
-    query.pop("before", None)
-    if before is not None:
-        query["before"] = str(before)
-    return f"{request.path}?{query.urlencode()}" if query else request.path
 
 
 def _matching(*, reference: str, actor: str, event: str) -> Q:
@@ -104,7 +66,7 @@ def _matching(*, reference: str, actor: str, event: str) -> Q:
     if actor:
         wanted &= Q(actor_name__icontains=actor)
     if event:
-        wanted &= Q(name=event) | Q(name__startswith=event if "." in event else f"{event.replace(' ', '_')}.")
+        wanted &= named(event)
     return wanted
 
 
@@ -129,18 +91,9 @@ def _about(reference: str) -> Q:
 
 
 def _rows(events: Sequence[Event]) -> list[EventRow]:
-    """Each event with its place in the chain, its facts in order, and where its subject is to be seen."""
+    """Each event with its place in the chain, and where its subject is to be seen."""
     links = {link.event_id: link for link in Link.objects.filter(event_id__in=[event.pk for event in events])}
-    return [
-        EventRow(
-            event=event,
-            words=words_for(event),
-            url=_page_of(event),
-            facts=_facts(event.data),
-            link=links.get(event.pk),
-        )
-        for event in events
-    ]
+    return [EventRow(event, url=_page_of(event), link=links.get(event.pk)) for event in events]
 
 
 #: Subjects whose label is what their page goes by.
@@ -154,8 +107,3 @@ _PAGES: dict[str, str] = {
 def _page_of(event: Event) -> str:
     page = _PAGES.get(event.subject_type)
     return reverse(page, args=[event.subject_label]) if page else ""
-
-
-def _facts(data: dict[str, Any]) -> list[tuple[str, str]]:
-    """What was recorded with the event, as it was recorded."""
-    return [(name, value if isinstance(value, str) else json.dumps(value)) for name, value in sorted(data.items())]

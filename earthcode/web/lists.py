@@ -69,3 +69,12 @@ def page_url(request: HttpRequest, number: int) -> str:
     if number > 1:
         query["page"] = str(number)
     return f"{request.path}?{query.urlencode()}" if query else request.path
+
+
+def before_url(request: HttpRequest, before: str) -> str:
+    """This page's address, going on from another place; empty is the newest page, which has one address."""
+    query = request.GET.copy()
+    query.pop("before", None)
+    if before:
+        query["before"] = before
+    return f"{request.path}?{query.urlencode()}" if query else request.path

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import messages
@@ -17,7 +15,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from earthcode.audit.models import Event
 from earthcode.catalogue.models import Offering, Platform
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
@@ -26,7 +23,6 @@ from earthcode.publishing import actions as publishing
 from earthcode.publishing import notices
 from earthcode.publishing.models import OPEN, Announcement, Draft, MaintenanceWindow
 from earthcode.publishing.queries import trail_of
-from earthcode.web.history import words_for
 from earthcode.web.lists import paginate
 from earthcode.web.posting import add_refusal, posted
 from earthcode.web.publishing_forms import (
@@ -38,6 +34,7 @@ from earthcode.web.publishing_forms import (
     TrailFilterForm,
 )
 from earthcode.web.signed_in import SignedInRequest
+from earthcode.web.trail import EventRow, named, page_of
 
 _METHODS = ["GET", "HEAD", "POST"]
 PER_PAGE = 25
@@ -264,7 +261,7 @@ def maintenance_window(request: SignedInRequest, pk: int) -> HttpResponse:
 @login_required
 @require_safe
 def provider_trail(request: SignedInRequest) -> HttpResponse:
-    """What happened to the organisation's own offerings, newest first; it goes on from the last event shown."""
+    """What happened to the organisation's own offerings, newest first."""
     events = trail_of(_providers_or_404(request.user))
     form = TrailFilterForm(request.GET or None)
     if form.is_bound and form.is_valid():
@@ -273,40 +270,13 @@ def provider_trail(request: SignedInRequest) -> HttpResponse:
             events = events.filter(subject_label__icontains=wanted["q"])
         if wanted["actor"]:
             events = events.filter(actor_name__icontains=wanted["actor"])
-        if event := wanted["event"].strip().replace(" ", "_"):
-            events = events.filter(Q(name=event) | Q(name__startswith=event if "." in event else f"{event}."))
-    before = request.GET.get("before", "")
-    if before.isascii() and before.isdecimal():
-        events = events.filter(pk__lt=min(int(before), 2**63 - 1))
-    found = list(events[: PER_PAGE + 1])
-    shown = found[:PER_PAGE]
+        if wanted["event"]:
+            events = events.filter(named(wanted["event"]))
+    page = page_of(request, events)
     context = {
         "filter": form,
-        "rows": _rows(shown),
-        "older_url": _url(request, str(shown[-1].pk)) if len(found) > PER_PAGE else "",
-        "newest_url": _url(request, "") if before else "",
+        "page": page,
+        "rows": [EventRow(event) for event in page.events],
         "filtered": form.is_valid() and any(form.cleaned_data.values()),
     }
     return _page(request, "trail", context)
-
-
-def _rows(events: Sequence[Event]) -> list[dict[str, Any]]:
-    return [
-        {
-            "event": event,
-            "words": words_for(event),
-            "facts": [
-                (name, value if isinstance(value, str) else json.dumps(value))
-                for name, value in sorted(event.data.items())
-            ],
-        }
-        for event in events
-    ]
-
-
-def _url(request: SignedInRequest, before: str) -> str:
-    query = request.GET.copy()
-    query.pop("before", None)
-    if before:
-        query["before"] = before
-    return f"{request.path}?{query.urlencode()}" if query else request.path

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from django.http import HttpRequest
 
 from earthcode.ledger import queries as books
+from earthcode.web.lists import before_url
 
 _PLACE = re.compile(r"([0-9]{1,18})\.([0-9]{1,4})")
 
@@ -32,13 +33,5 @@ def statement_page(request: HttpRequest, account: str, *, limit: int) -> Stateme
     older = ""
     if len(lines) > limit:
         position = shown[-1].position
-        older = _url(request, f"{position.major}.{position.minor}")
-    return Statement(shown, older_url=older, newest_url=_url(request, "") if place else "")
-
-
-def _url(request: HttpRequest, before: str) -> str:
-    query = request.GET.copy()
-    query.pop("before", None)
-    if before:
-        query["before"] = before
-    return f"{request.path}?{query.urlencode()}#statement" if query else f"{request.path}#statement"
+        older = before_url(request, f"{position.major}.{position.minor}") + "#statement"
+    return Statement(shown, older_url=older, newest_url=before_url(request, "") + "#statement" if place else "")

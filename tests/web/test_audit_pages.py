@@ -11,7 +11,7 @@ from earthcode.audit.models import Event
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Role
 from earthcode.sponsorship.models import Award, ResourceRequest
-from earthcode.web.audit import PER_PAGE
+from earthcode.web.trail import PER_PAGE
 from tests.conftest import MakePerson
 from tests.support.pages import in_one_line
 from tests.support.queries import assert_queries_do_not_grow

@@ -14,8 +14,8 @@ from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship.models import Award
 from tests.conftest import plan_on
 from tests.support.allocations import close
+from tests.support.browser import AXE
 from tests.support.people import fresh
-from tests.web.test_path_pages_browser import AXE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

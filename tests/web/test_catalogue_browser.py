@@ -8,13 +8,9 @@ from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
 from playwright.sync_api import Browser, Page, expect
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
+from tests.support.browser import AXE
 
-#: ``preload`` would have axe fetch the stylesheet's imports itself and put them into the page, which the CSP forbids.
-AXE = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "preload": False,
-}
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 PAGES = [
     "/catalogue/",
     "/catalogue/?q=sentinal+2&interface=jupyterlab&months=0",

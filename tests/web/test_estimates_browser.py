@@ -9,7 +9,7 @@ from django.core.management import call_command
 from playwright.sync_api import Browser, Page, expect
 
 from earthcode.catalogue.models import Estimate, Plan
-from tests.web.test_catalogue_browser import AXE
+from tests.support.browser import AXE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 

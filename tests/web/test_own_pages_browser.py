@@ -14,14 +14,9 @@ from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship.models import Award
 from tests.support.allocations import activate, fail
+from tests.support.browser import AXE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-#: ``preload`` would have axe fetch the stylesheet's imports itself and put them into the page, which the CSP forbids.
-AXE = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "preload": False,
-}
 
 Open = Callable[..., Page]
 

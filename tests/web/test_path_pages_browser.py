@@ -14,14 +14,9 @@ from earthcode.lib.money import credits
 from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award, Call, RequestStatus, ResourceRequest
+from tests.support.browser import AXE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
-
-#: ``preload`` would have axe fetch the stylesheet's imports itself and put them into the page, which the CSP forbids.
-AXE = {
-    "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"],
-    "preload": False,
-}
 CASE = "We measure **snow mass**.\n\n## Data\n\n- Sentinel-1\n- field work\n"
 
 Open = Callable[..., Page]
