@@ -564,15 +564,15 @@ def hold(
     if len(set(codes)) < len(codes):
         raise InvalidInput("A hold needs three different accounts.")
     try:
-        hold_id, _ = _call(
-            "SELECT hold_id, replayed FROM ledger_hold(%s, %s, %s, %s, %s::bigint, %s, %s, %s)",
+        row = _call(
+            f"SELECT {_HOLD_COLUMNS} FROM ledger_hold(%s, %s, %s, %s, %s::bigint, %s, %s, %s)",  # noqa: S608  # our own words
             [key, *codes, _amount(amount), expires_at, by.audit_id, at],
         )
     except InsufficientCredits as refusal:
         raise _with_figures(refusal, codes[:1], [amount]) from refusal.__cause__
     except InvalidInput as refusal:
         raise _of_expiry(refusal, expires_at, at) from refusal.__cause__
-    return get_hold(hold_id)
+    return _hold_of(row)
 
 
 def draw(
@@ -586,8 +586,8 @@ def draw(
     one tranche, which is not open, and what :func:`hold` raises.
     """
     try:
-        hold_id, _ = _call(
-            "SELECT hold_id, replayed FROM ledger_draw(%s, %s, %s, %s::bigint, %s, %s, %s)",
+        row = _call(
+            f"SELECT {_HOLD_COLUMNS} FROM ledger_draw(%s, %s, %s, %s::bigint, %s, %s, %s)",  # noqa: S608  # our own words
             [
                 *(key, chart.award_accounts(award_key).available, _code(payee), _amount(amount), expires_at),
                 *(by.audit_id, at),
@@ -597,7 +597,16 @@ def draw(
         raise _with_figures_of_award(refusal, award_key, amount, at=at) from refusal.__cause__
     except InvalidInput as refusal:
         raise _of_expiry(refusal, expires_at, at) from refusal.__cause__
-    return get_hold(hold_id)
+    return _hold_of(row)
+
+
+_HOLD_FIELDS = Hold._meta.concrete_fields
+_HOLD_COLUMNS = ", ".join(field.column for field in _HOLD_FIELDS)
+
+
+def _hold_of(row: tuple[Any, ...]) -> Hold:
+    """A hold from a row that a function returned. Its accounts are read when somebody asks for them."""
+    return Hold.from_db(connection.alias, [field.attname for field in _HOLD_FIELDS], row)
 
 
 def _of_expiry(refusal: InvalidInput, expires_at: datetime, at: datetime) -> InvalidInput:

@@ -447,7 +447,7 @@ def test_a_site_moves_credits_through_the_functions(used: Books, site: psycopg.C
         [[used.award.available], [used.call.available], [credits(1)]],
     )
     hold = site.execute(
-        "SELECT hold_id FROM ledger_hold(gen_random_uuid(), %s, %s, %s, 5, now() + interval '1 day', 'x', now())",
+        "SELECT id FROM ledger_hold(gen_random_uuid(), %s, %s, %s, 5, now() + interval '1 day', 'x', now())",
         [used.award.available, used.award.held, used.provider.accrued],
     ).fetchone()
     assert hold is not None

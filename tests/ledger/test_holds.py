@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import transaction
+from django.forms.models import model_to_dict
 
 from earthcode.audit.actors import CLOCK
 from earthcode.ledger import actions as ledger
@@ -20,6 +21,7 @@ def test_a_hold_sets_credits_aside(books: Books) -> None:
     assert (hold.authorised, hold.captured, hold.released, hold.refunded) == (credits(33), 0, 0, 0)
     assert hold.is_open
     assert hold.remaining == credits(33)
+    assert model_to_dict(hold) == model_to_dict(ledger.get_hold(hold))
     assert (hold.wallet.code, hold.payee.code) == (books.award.available, books.provider.accrued)
     assert list(queries.open_holds(books.award.held)) == [hold]
 

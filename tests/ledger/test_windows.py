@@ -259,13 +259,15 @@ def test_a_draw_takes_the_open_tranche_that_ends_first(tranches: Award) -> None:
 def test_the_same_key_draws_once_whatever_the_tranches_have_by_then(tranches: Award) -> None:
     key, expires_at = new_key(), day(tranches.books, 20)
     first = tranches.draw(40, key=key, expires_at=expires_at)
+    ledger.capture(first, credits(4), **tranches.books.terms)
 
     again = tranches.draw(40, key=key, expires_at=expires_at, at=day(tranches.books, 70))
 
     assert again == first
+    assert again.captured == credits(4)
     assert_refused(ledger.KeyReused, tranches.draw, 41, key=key, expires_at=expires_at)
     assert_refused(ledger.KeyReused, tranches.draw, 40, key=key, expires_at=day(tranches.books, 21))
-    assert tranches.has()[1] == 40
+    assert tranches.has()[1] == 36
 
 
 def test_captures_take_the_tranche_that_ends_first_and_the_rest_goes_back_to_where_it_came_from(

@@ -3,12 +3,14 @@
 -- Each function looks for its key after it has the hold's lock, and before it looks at the hold's state: of two workers with one
 -- key, the second waits, finds the entry of the first, and returns it.
 
+-- Sets credits aside; returns the hold as it is now, which after a replay may have been used.
 CREATE FUNCTION ledger_hold(
     p_key uuid, p_wallet text, p_held text, p_payee text, p_amount bigint, p_expires_at timestamptz,
-    p_actor text, p_at timestamptz,
-    OUT hold_id bigint, OUT replayed boolean
-)
+    p_actor text, p_at timestamptz
+) RETURNS ledger_hold
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    hold ledger_hold;
 BEGIN
     INSERT INTO ledger_draft (
         idempotency_key, request_hash, kind, actor, reason, effective_at, debit_ids, credit_ids, amounts,
@@ -23,7 +25,9 @@ BEGIN
         ARRAY[ledger_account_id(p_wallet)], ARRAY[ledger_account_id(p_held)], ARRAY[p_amount],
         ledger_account_id(p_payee), p_expires_at
     )
-    RETURNING ledger_draft.hold_id, ledger_draft.replayed INTO hold_id, replayed;
+    RETURNING hold_id INTO hold.id;
+    SELECT * INTO hold FROM ledger_hold WHERE id = hold.id;
+    RETURN hold;
 END
 $$;
 

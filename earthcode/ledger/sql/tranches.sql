@@ -50,11 +50,10 @@ BEGIN
 END
 $$;
 
--- Sets credits of an award aside. p_award is the code of the available account of its first tranche.
+-- Sets credits of an award aside, like ledger_hold. p_award is the code of the available account of its first tranche.
 CREATE FUNCTION ledger_draw(
-    p_key uuid, p_award text, p_payee text, p_amount bigint, p_expires_at timestamptz, p_actor text, p_at timestamptz,
-    OUT hold_id bigint, OUT replayed boolean
-)
+    p_key uuid, p_award text, p_payee text, p_amount bigint, p_expires_at timestamptz, p_actor text, p_at timestamptz
+) RETURNS ledger_hold
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     hash CONSTANT bytea := ledger_fingerprint(
@@ -63,6 +62,7 @@ DECLARE
     wallet_ids bigint[];
     held_ids bigint[];
     amounts bigint[];
+    hold ledger_hold;
 BEGIN
     SELECT array_agg(id ORDER BY tranche) FILTER (WHERE kind = 'available'),
            array_agg(id ORDER BY tranche) FILTER (WHERE kind = 'held')
@@ -72,22 +72,24 @@ BEGIN
         amounts := ARRAY[p_amount];
     ELSE
         PERFORM ledger_lock_award(award, NULL);
-        hold_id := (ledger_replay(p_key, hash)).hold_id;
-        replayed := hold_id IS NOT NULL;
-        IF replayed THEN
-            RETURN;
+        hold.id := (ledger_replay(p_key, hash)).hold_id;
+        IF hold.id IS NULL THEN
+            SELECT split.wallet_ids, split.held_ids, split.amounts INTO wallet_ids, held_ids, amounts
+            FROM ledger_split(award, p_amount, p_at, '-infinity') split;
         END IF;
-        SELECT split.wallet_ids, split.held_ids, split.amounts INTO wallet_ids, held_ids, amounts
-        FROM ledger_split(award, p_amount, p_at, '-infinity') split;
     END IF;
-    INSERT INTO ledger_draft (
-        idempotency_key, request_hash, kind, actor, reason, effective_at, debit_ids, credit_ids, amounts,
-        payee_id, expires_at
-    )
-    VALUES (
-        p_key, hash, 'hold', p_actor, '', p_at, wallet_ids, held_ids, amounts, ledger_account_id(p_payee), p_expires_at
-    )
-    RETURNING ledger_draft.hold_id, ledger_draft.replayed INTO hold_id, replayed;
+    IF hold.id IS NULL THEN
+        INSERT INTO ledger_draft (
+            idempotency_key, request_hash, kind, actor, reason, effective_at, debit_ids, credit_ids, amounts,
+            payee_id, expires_at
+        )
+        VALUES (
+            p_key, hash, 'hold', p_actor, '', p_at, wallet_ids, held_ids, amounts, ledger_account_id(p_payee), p_expires_at
+        )
+        RETURNING hold_id INTO hold.id;
+    END IF;
+    SELECT * INTO hold FROM ledger_hold WHERE id = hold.id;
+    RETURN hold;
 END
 $$;
 

@@ -272,11 +272,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0, help="of each measurement")
     parser.add_argument("--smoke", action="store_true", help="only show that everything works")
+    parser.add_argument("--clients", type=int, nargs="+", default=[1, 4, 16], help="how many at once")
     parser.add_argument("--port", type=int, help="of the server; any free one if not said")
     options = parser.parse_args()
     parts = options.parts or ["posting", "hordak", "batches", "reading"]
     rounds, seconds = (1, 0.2) if options.smoke else (options.rounds, options.seconds)
-    counts = (2,) if options.smoke else (1, 4, 16)
+    counts = (2,) if options.smoke else tuple(options.clients)
     start = time.monotonic()
     with durable_server(options.port) as url:
         with psycopg.connect(url, autocommit=True) as database:

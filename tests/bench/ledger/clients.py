@@ -36,9 +36,7 @@ class Rate:
 _POST = """
     SELECT entry_id FROM ledger_post(%s, 'transfer', %s::text[], %s::text[], %s::bigint[], 'system:bench', '', %s)
 """
-_HOLD = (
-    "SELECT hold_id FROM ledger_hold(%s, %s, %s, 'provider:provider:bench:accrued', %s::bigint, %s, 'system:bench', %s)"
-)
+_HOLD = "SELECT id FROM ledger_hold(%s, %s, %s, 'provider:provider:bench:accrued', %s::bigint, %s, 'system:bench', %s)"
 _CAPTURE = "SELECT entry_id FROM ledger_capture(%s, %s::bigint, %s::bigint, true, 'system:bench', %s)"
 _BARRIER = "SELECT pg_logical_emit_message(false, 'ledger', '', true)"
 
