@@ -141,6 +141,7 @@ CELERY_BEAT_SCHEDULE = {
         ("send messages", "notifications.send_messages", 5),
         ("give back credits", "ledger.give_back", 60),
         ("roll up accounts", "ledger.roll_up", 300),
+        ("write spans", "ledger.write_spans", 300),
         ("tell announcements", "provisioning.tell_announcements", 60),
         ("seal the books", "ledger.seal", 300),
     )

@@ -342,6 +342,33 @@ class Checkpoint(ReadOnly):
         return f"account {self.account_id} up to entry {self.upto_entry}"
 
 
+class Span(ReadOnly):
+    """The sums of a thousand postings of an account that follow one another, and from when to when they count.
+
+    It covers what lies after one place of the account and up to another: numbers of postings, or, for a deferred account,
+    of entries.
+    """
+
+    pk = models.CompositePrimaryKey("account_id", "upto")
+    account = models.ForeignKey(Account, models.PROTECT, related_name="spans", db_constraint=False, db_index=False)
+    after = models.BigIntegerField(help_text="The last place before it")
+    upto = models.BigIntegerField(help_text="Its last place")
+    seq = models.BigIntegerField(help_text="How many postings the account has up to its last place")
+    debits = models.BigIntegerField()
+    credits = models.BigIntegerField()
+    first_at = models.DateTimeField(help_text="The first moment from which one of its postings counts")
+    last_at = models.DateTimeField(help_text="The last moment from which one of its postings counts")
+
+    objects: ClassVar[ReadOnlyQuerySet[Span]] = ReadOnlyQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        db_table = "ledger_span"
+        ordering = ["account_id", "upto"]
+
+    def __str__(self) -> str:
+        return f"postings of account {self.account_id} after {self.after} up to {self.upto}"
+
+
 class AccountEvent(ReadOnly):
     """An account was opened, closed or opened again. Numbered together with the entries, so that seals cover both."""
 

@@ -31,7 +31,8 @@ def _code(account: AccountRef) -> str:
 def balance(account: AccountRef, *, at: datetime | None = None) -> MicroCredits:
     """What an account has now, or had at a moment: everything that counted by then, whenever it was written.
 
-    Now costs one look at a row; a moment costs a walk over the account's postings.
+    Now costs one look at a row; a moment costs a look at each span of the account (``spans``), and a walk over the postings of
+    those that lie on both sides of it, and over those that have no span yet.
     """
     code = _code(account)
     if at is None:
@@ -605,7 +606,7 @@ def trial_balance(*, at: datetime | None = None) -> TrialBalance:
         if at is None:
             cursor.execute(_TRIAL_BALANCE.format(source="ledger_balance"))
         else:
-            cursor.execute(_TRIAL_BALANCE.format(source=_BALANCES_AT), [at])
+            cursor.execute(_TRIAL_BALANCE.format(source=_BALANCES_AT), {"at": at})
         return TrialBalance(
             tuple(
                 TrialLine(Unit(unit), AccountKind(kind), AccountClass(account_class), accounts, *totals)
@@ -618,22 +619,32 @@ _TRIAL_BALANCE = """
     SELECT unit, kind, class, count(*), sum(debits)::bigint, sum(credits)::bigint, sum(balance)::bigint
     FROM {source} GROUP BY unit, kind, class ORDER BY unit, kind
 """
+#: Spans that count as a whole, and the postings of those that lie on both sides of the moment and of each account's end.
 _BALANCES_AT = """(
-    SELECT account.unit, account.kind, account.class, coalesce(side.debits, 0) AS debits,
-           coalesce(side.credits, 0) AS credits,
+    WITH stretch AS (
+        SELECT account_id, after, upto FROM ledger_span WHERE first_at <= %(at)s AND last_at > %(at)s
+        UNION ALL
+        SELECT account.id, coalesce(max(upto), 0), 9223372036854775807
+        FROM ledger_account account LEFT JOIN ledger_span span ON span.account_id = account.id
+        GROUP BY account.id
+    ),
+    side AS (
+        SELECT account_id, debits, credits FROM ledger_span WHERE last_at <= %(at)s
+        UNION ALL
+        SELECT account.id, posting.debit, posting.credit
+        FROM stretch
+        JOIN ledger_account account ON account.id = stretch.account_id
+        CROSS JOIN LATERAL ledger_postings_between(account.id, account.deferred, stretch.after, stretch.upto) posting
+        WHERE posting.effective_at <= %(at)s
+    )
+    SELECT account.unit, account.kind, account.class, coalesce(sums.debits, 0) AS debits,
+           coalesce(sums.credits, 0) AS credits,
            CASE WHEN account.class IN ('asset', 'expense') THEN 1 ELSE -1 END
-           * coalesce(side.debits - side.credits, 0) AS balance
+           * coalesce(sums.debits - sums.credits, 0) AS balance
     FROM ledger_account account
     LEFT JOIN (
-        SELECT side.account_id, sum(side.debit) AS debits, sum(side.credit) AS credits
-        FROM ledger_entry entry
-        JOIN ledger_posting posting ON posting.entry_id = entry.id
-        CROSS JOIN LATERAL (
-            VALUES (posting.debit_id, posting.amount, 0), (posting.credit_id, 0, posting.amount)
-        ) side (account_id, debit, credit)
-        WHERE entry.effective_at <= %s
-        GROUP BY side.account_id
-    ) side ON side.account_id = account.id
+        SELECT account_id, sum(debits) AS debits, sum(credits) AS credits FROM side GROUP BY account_id
+    ) sums ON sums.account_id = account.id
 ) balance"""
 
 

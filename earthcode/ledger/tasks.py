@@ -7,7 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from earthcode.audit.actors import CLOCK
-from earthcode.ledger import actions
+from earthcode.ledger import actions, spans
 
 
 @shared_task(name="ledger.give_back")
@@ -30,3 +30,13 @@ def seal() -> None:
 def roll_up() -> None:
     """Bring the rows of deferred accounts up to date."""
     actions.roll_up()
+
+
+#: Of a thousand postings each: some seconds of work. What is left is for the next wake-up.
+SPANS_MAX = 1_000
+
+
+@shared_task(name="ledger.write_spans")
+def write_spans() -> None:
+    """Add up postings, so that balances at past moments stay cheap to read."""
+    spans.write(limit=SPANS_MAX)

@@ -140,6 +140,63 @@ _CHECKPOINTS = """
     WHERE rolled_to <> coalesce(last, 0)
 """
 
+_SPANS = """
+    WITH span AS (
+        SELECT span.*, account.code, account.deferred, account.rolled_to,
+               lag(upto, 1, 0::bigint) OVER earlier AS previous, lag(span.seq, 1, 0::bigint) OVER earlier AS previous_seq,
+               greatest(first_value(upto) OVER earlier, 1) AS first_length
+        FROM ledger_span span LEFT JOIN ledger_account account ON account.id = span.account_id
+        WINDOW earlier AS (PARTITION BY span.account_id ORDER BY upto)
+    ),
+    sums AS (
+        -- All spans of an account that numbers its postings are as long as the first one, so the number tells which.
+        SELECT account_id, ((side.seq - 1) / numbered.length + 1) * numbered.length AS upto, sum(side.debit) AS debits,
+               sum(side.credit) AS credits, count(*) AS postings, min(effective_at) AS first_at, max(effective_at) AS last_at
+        FROM (
+            SELECT account_id, first_length AS length, max(upto) AS last FROM span WHERE NOT deferred GROUP BY 1, 2
+        ) numbered
+        JOIN (
+            SELECT debit_id AS account_id, debit_seq AS seq, entry_id, amount AS debit, 0 AS credit
+            FROM ledger_posting WHERE debit_seq IS NOT NULL
+            UNION ALL
+            SELECT credit_id, credit_seq, entry_id, 0, amount FROM ledger_posting WHERE credit_seq IS NOT NULL
+        ) side USING (account_id)
+        JOIN ledger_entry entry ON entry.id = side.entry_id
+        WHERE side.seq <= numbered.last
+        GROUP BY 1, 2
+        UNION ALL
+        SELECT span.account_id, span.upto, deferred.*
+        FROM span
+        CROSS JOIN LATERAL (
+            SELECT sum(debit), sum(credit), count(*), min(effective_at), max(effective_at)
+            FROM (
+                SELECT entry_id, amount AS debit, 0 AS credit FROM ledger_posting
+                WHERE debit_id = span.account_id AND debit_seq IS NULL AND entry_id > span.after AND entry_id <= span.upto
+                UNION ALL
+                SELECT entry_id, 0, amount FROM ledger_posting
+                WHERE credit_id = span.account_id AND credit_seq IS NULL AND entry_id > span.after AND entry_id <= span.upto
+            ) side
+            JOIN ledger_entry entry ON entry.id = side.entry_id
+        ) deferred
+        WHERE span.deferred
+    )
+    SELECT format('span of account %s up to %s', coalesce(span.code, 'number ' || span.account_id), span.upto), CASE
+               WHEN span.code IS NULL THEN 'its account is missing'
+               WHEN span.after <> span.previous THEN format('begins after %s, and the one before it ends at %s', after, previous)
+               WHEN NOT span.deferred AND span.upto - span.after <> span.first_length THEN 'is not as long as the first one'
+               WHEN span.upto > span.rolled_to AND span.deferred THEN 'entries may be missing that were not there yet'
+               ELSE format(
+                   'says debits %s, credits %s of %s postings from %s to %s; its postings say %s, %s of %s from %s to %s',
+                   span.debits, span.credits, span.seq - span.previous_seq, span.first_at, span.last_at,
+                   sums.debits, sums.credits, sums.postings, sums.first_at, sums.last_at) END
+    FROM span LEFT JOIN sums USING (account_id, upto)
+    WHERE span.code IS NULL OR span.after <> span.previous
+       OR NOT span.deferred AND span.upto - span.after <> span.first_length
+       OR span.deferred AND span.upto > span.rolled_to
+       OR (span.debits, span.credits, span.seq - span.previous_seq, span.first_at, span.last_at)
+          IS DISTINCT FROM (sums.debits, sums.credits, sums.postings, sums.first_at, sums.last_at)
+"""
+
 _HOLDS = """
     WITH line AS (
         SELECT entry.hold_id, posting.debit_id, posting.credit_id, posting.amount,
@@ -393,6 +450,9 @@ _GUARDS = """
         ('ledger_checkpoint', 'ledger_write_checkpoint'),
         ('ledger_checkpoint', 'ledger_checkpoint_append_only'),
         ('ledger_checkpoint', 'ledger_checkpoint_not_truncated'),
+        ('ledger_span', 'ledger_write_span'),
+        ('ledger_span', 'ledger_span_append_only'),
+        ('ledger_span', 'ledger_span_not_truncated'),
         ('ledger_account', 'ledger_account_opening_is_noted'),
         ('ledger_account', 'ledger_account_closing_is_noted'),
         ('ledger_account_event', 'ledger_account_event_written_by_account'),
@@ -451,6 +511,7 @@ RULES = (
     Rule("every account's totals are the sum of its postings", "ledger_account", _TOTALS),
     Rule("every posting repeats the number and total it left behind", "ledger_posting", _RUNNING_TOTALS),
     Rule("every checkpoint is the sum of the postings up to it", "ledger_checkpoint", _CHECKPOINTS),
+    Rule("every span is the sum of its postings and says from when to when they count", "ledger_span", _SPANS),
     Rule("every hold is what its entries made of it", "ledger_hold", _HOLDS),
     Rule("held accounts hold what open holds have left", "ledger_hold", _HELD),
     Rule("credits stay in their call, and each call's books balance", "ledger_posting", _CALLS),

@@ -25,6 +25,7 @@ TABLES = (
     "ledger_entry",
     "ledger_posting",
     "ledger_checkpoint",
+    "ledger_span",
     "ledger_account_event",
     "ledger_seal",
 )
@@ -127,6 +128,19 @@ def plain_connection(**options: Any) -> Iterator[psycopg.Connection[Any]]:
 def plain(committed_books: Books) -> Iterator[psycopg.Connection[Any]]:
     with plain_connection() as connected:
         yield connected
+
+
+@contextmanager
+def short_spans(size: int = 3) -> Iterator[None]:
+    """Spans of so many postings instead of a thousand, so that few postings make many."""
+    change = "CREATE OR REPLACE FUNCTION ledger_span_size() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT {}::bigint'"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT ledger_span_size()")
+        (usual,) = cursor.fetchone()
+        cursor.execute(change.format(size))
+    yield
+    with connection.cursor() as cursor:
+        cursor.execute(change.format(usual))
 
 
 def everything() -> dict[str, str]:

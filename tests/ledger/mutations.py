@@ -35,7 +35,7 @@ OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "share
 #: The tests that run, and which of them come first for guards whose names say so.
 TESTS = (
     *("guards", "verify", "holds", "corrections", "postings", "batches", "windows", "window_guards", "window_races"),
-    *("seals", "reading", "reading_holds", "statements", "tasks", "model", "races"),
+    *("seals", "reading", "reading_holds", "spans", "statements", "tasks", "model", "races"),
 )
 FIRST = {
     "trigger": "verify",

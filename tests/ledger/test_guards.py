@@ -10,7 +10,7 @@ import pytest
 from django.db import DatabaseError, models, transaction
 
 from earthcode.ledger import actions as ledger
-from earthcode.ledger.models import Account, Checkpoint, Entry, Hold, Posting, ReadOnlyBooksError
+from earthcode.ledger.models import Account, Checkpoint, Entry, Hold, Posting, ReadOnlyBooksError, Span
 from earthcode.lib.money import credits
 
 from .conftest import TABLES, Books, committing, everything, new_key, plain_connection
@@ -25,7 +25,7 @@ def used_books(books: Books) -> Books:
     return books
 
 
-@pytest.mark.parametrize("model", [Account, Hold, Entry, Posting, Checkpoint])
+@pytest.mark.parametrize("model", [Account, Hold, Entry, Posting, Checkpoint, Span])
 def test_the_orm_writes_nothing(used_books: Books, model: type[models.Model]) -> None:
     before = everything()
     row = model._default_manager.first() or model()
@@ -460,6 +460,7 @@ def test_a_site_moves_credits_through_the_functions(used: Books, site: psycopg.C
     site.execute("SELECT ledger_open_account(%s, 'available', 1::smallint)", [uuid.uuid4().hex])
     site.execute("SELECT ledger_set_closed(%s, false)", [used.award.available])
     site.execute("SELECT ledger_checkpoint(%s)", [Account.objects.get(code=used.call.commitment).pk])
+    site.execute("SELECT ledger_span(%s)", [Account.objects.get(code=used.call.commitment).pk])
 
     assert used.balances()["call"] == before["call"] + 1
     assert site.execute("SELECT count(*) FROM ledger_balance").fetchone() is not None
@@ -473,6 +474,7 @@ def test_a_site_moves_credits_through_the_functions(used: Books, site: psycopg.C
         "INSERT INTO ledger_entry SELECT * FROM ledger_entry",
         "INSERT INTO ledger_draft (kind) VALUES ('fund')",
         "INSERT INTO ledger_checkpoint (account_id) VALUES (1)",
+        "INSERT INTO ledger_span (account_id) VALUES (1)",
         "INSERT INTO ledger_account (code, kind, unit) VALUES ('x', 'available', 1)",
         "UPDATE ledger_account SET closed = true",
         "UPDATE ledger_posting SET amount = 1",

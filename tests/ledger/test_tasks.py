@@ -8,12 +8,12 @@ from django.utils import timezone
 
 from earthcode.celery import app
 from earthcode.ledger import tasks
-from earthcode.ledger.models import Checkpoint, Entry, Seal
+from earthcode.ledger.models import Checkpoint, Entry, Seal, Span
 
-from .conftest import Books, committing
+from .conftest import Books, committing, short_spans
 
 
-@pytest.mark.parametrize("task", [tasks.give_back, tasks.roll_up, tasks.seal])
+@pytest.mark.parametrize("task", [tasks.give_back, tasks.roll_up, tasks.seal, tasks.write_spans])
 def test_the_clock_wakes_the_task(task: object) -> None:
     scheduled = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
@@ -45,3 +45,11 @@ def test_the_books_are_sealed(committed_books: Books) -> None:
     tasks.seal()
 
     assert Seal.objects.get().upto_id >= Entry.objects.latest("pk").pk
+
+
+def test_spans_are_written(books: Books) -> None:
+    books.grant(1)
+    with short_spans():
+        tasks.write_spans()
+
+    assert Span.objects.get().account.code == books.call.available

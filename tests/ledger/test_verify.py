@@ -10,11 +10,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from earthcode.ledger import actions as ledger
-from earthcode.ledger import verify
+from earthcode.ledger import spans, verify
 from earthcode.ledger.models import Account, Entry, Hold
 from earthcode.lib.money import credits
 
-from .conftest import BY, Books, committing
+from .conftest import BY, Books, committing, short_spans
 
 
 @pytest.fixture
@@ -24,6 +24,8 @@ def used_books(books: Books) -> Books:
     ledger.refund(capture.entry_id, credits(1), **books.terms)
     ledger.reverse(books.grant(1).entry_id, reason="A mistake.", **books.terms)
     use_tranches(books)
+    with short_spans():
+        assert spans.write(limit=100) > 2
     return books
 
 
@@ -155,6 +157,44 @@ CHANGES = {
         """,
         "every checkpoint is the sum of the postings up to it",
         "checkpoint of account provider:",
+    ),
+    "a span changed": (
+        "UPDATE ledger_span SET debits = debits + 1, credits = credits + 1 WHERE after = 0",
+        "every span is the sum of its postings and says from when to when they count",
+        "span of account call:",
+    ),
+    "a span said to count from elsewhere": (
+        "UPDATE ledger_span SET first_at = first_at + interval '1 day', last_at = last_at + interval '1 day'",
+        "every span is the sum of its postings and says from when to when they count",
+        "span of account call:",
+    ),
+    "a span removed": (
+        "DELETE FROM ledger_span WHERE after = 0",
+        "every span is the sum of its postings and says from when to when they count",
+        "span of account call:",
+    ),
+    "a span of other length": (
+        "UPDATE ledger_span SET upto = upto + 1, seq = seq + 1 WHERE after > 0",
+        "every span is the sum of its postings and says from when to when they count",
+        "span of account call:",
+    ),
+    "a span of nothing": (
+        """
+        INSERT INTO ledger_span (account_id, after, upto, seq, debits, credits, first_at, last_at)
+        SELECT id, -1, 0, 1, 5, 0, now(), now() FROM ledger_account WHERE code LIKE 'award:%:available'
+        """,
+        "every span is the sum of its postings and says from when to when they count",
+        "span of account award:",
+    ),
+    "a span of no account": (
+        f"UPDATE ledger_span SET account_id = account_id + {MISSING}",
+        "every span is the sum of its postings and says from when to when they count",
+        "span of account number 1",
+    ),
+    "a posting that counts from another moment": (
+        "UPDATE ledger_entry SET effective_at = effective_at - interval '1 day' WHERE kind = 'fund'",
+        "every span is the sum of its postings and says from when to when they count",
+        "span of account call:",
     ),
     "a floor taken away": (
         "UPDATE ledger_account SET has_floor = false WHERE kind = 'held'",

@@ -113,19 +113,3 @@ LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     )
     ORDER BY page.entry_id DESC, page.line DESC
 $$;
-
--- What an account had come to at a moment: everything that counted by then, whenever it was written.
-CREATE FUNCTION ledger_balance_at(p_code text, p_at timestamptz) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
-    SELECT CASE WHEN account.class IN ('asset', 'expense') THEN 1 ELSE -1 END * coalesce((
-        SELECT sum(posting.change)
-        FROM (
-            SELECT entry_id, amount AS change FROM ledger_posting WHERE debit_id = account.id
-            UNION ALL
-            SELECT entry_id, -amount FROM ledger_posting WHERE credit_id = account.id
-        ) posting
-        JOIN ledger_entry entry ON entry.id = posting.entry_id
-        WHERE entry.effective_at <= p_at
-    ), 0)::bigint
-    FROM ledger_account account WHERE account.code = p_code
-$$;
