@@ -155,7 +155,7 @@ CELERY_BEAT_SCHEDULE["verify the books"] = {
 # --- people ----------------------------------------------------------------------------------------------------------
 
 AUTH_USER_MODEL = "identity.User"
-AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+AUTHENTICATION_BACKENDS = ["earthcode.identity.backends.SessionBackend"]
 LOGIN_URL = "/accounts/oidc/earthcode/login/"
 LOGIN_REDIRECT_URL = "/home/"
 LOGOUT_REDIRECT_URL = "/"

@@ -6,6 +6,7 @@ removed (trigger); a price that nobody stated is unknown, never zero.
 - ``pricing``: what a workload costs under a plan's rates. Pure, and where amounts are rounded.
 - ``queries``: a plan's rates of a day, and quotes for any number of plans in one query.
 - ``estimates``: a workload priced under some plans, kept for ever under a link.
+- ``entries``: all listed offerings with their prices of a day, in one query; ``kept``: what stays in memory.
 - ``search``: words, misspellings, facets with counts; reads an index kept in memory as long as the catalogue is unchanged.
 - ``versions``: what an offering said and when, and how two versions differ. A request line cites the one it was made from.
 - ``records``: the files the catalogue is filled from, checked; ``actions``: the import.

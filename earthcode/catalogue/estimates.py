@@ -6,7 +6,7 @@ A saved estimate is made only from what it keeps. What the same plans cost today
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Final
@@ -19,7 +19,7 @@ from earthcode.audit.actors import System
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.models import Estimate, EstimateLine, EstimateTally, Plan, Rate
 from earthcode.catalogue.pricing import MARGIN_PERCENT_MAX as MARGIN_PERCENT_MAX
-from earthcode.catalogue.pricing import CannotPrice, Quote, Workload, margin_on, quote
+from earthcode.catalogue.pricing import CannotPrice, PricedComponent, Quote, Workload, margin_on, quote
 from earthcode.catalogue.queries import components_on
 from earthcode.catalogue.versions import publish_versions
 from earthcode.identity.models import User
@@ -88,9 +88,19 @@ class Priced:
         return any(item.quote for item in self.items)
 
 
-def price(wanted: Sequence[Wanted], *, margin_percent: int = 0, on: date) -> Priced:
-    """What these plans cost on that day; one query for any number of plans. Refuses nothing: a page shows it as it is typed."""
-    components = components_on([each.plan.pk for each in wanted], on)
+def price(
+    wanted: Sequence[Wanted],
+    *,
+    margin_percent: int = 0,
+    on: date,
+    components: Mapping[int, Sequence[PricedComponent]] | None = None,
+) -> Priced:
+    """What these plans cost on that day. Refuses nothing: a page shows it as it is typed.
+
+    One query for any number of plans, or none where their ``components`` of that day are known (``components_on``).
+    """
+    if components is None:
+        components = components_on([each.plan.pk for each in wanted], on)
     items = []
     for each in wanted:
         answer: Quote | CannotPrice

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, Final
 
-from django.db.models import FilteredRelation, Q, QuerySet
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import FilteredRelation, OuterRef, Q, QuerySet, TextField
+from django.db.models.functions import Cast, JSONObject
 
 from earthcode.catalogue.metrics import Audience, Evidence
-from earthcode.catalogue.models import Component, Plan
+from earthcode.catalogue.models import Component, Plan, Rate
 from earthcode.catalogue.pricing import CannotPrice, Discount, PricedComponent, Quote, Workload, quote
 
 
@@ -58,7 +61,7 @@ def components_on(plans: Iterable[int] | QuerySet[Plan], on: date) -> dict[int, 
     for (plan, pk), of_component in groupby(rows, key=lambda row: (row[0], row[1])):
         of_it = list(of_component)
         rates = [row[_RATE:] for row in of_it if row[_RATE] is not None]
-        found.setdefault(plan, []).append(_component(pk, of_it[0][2:_RATE], rates))
+        found.setdefault(plan, []).append(priced_component(pk, of_it[0][2:_RATE], rates))
     return {plan: tuple(components) for plan, components in found.items()}
 
 
@@ -66,7 +69,8 @@ def components_on(plans: Iterable[int] | QuerySet[Plan], on: date) -> dict[int, 
 _RATE: Final = 11
 
 
-def _component(pk: int, terms: Sequence[Any], rates: Iterable[Sequence[Any]]) -> PricedComponent:
+def priced_component(pk: int, terms: Sequence[Any], rates: Iterable[Sequence[Any]]) -> PricedComponent:
+    """From what the database has, in the order in which ``components_on`` asks for it."""
     metric, label, included, limit, step, free_months, block_months, conversion, conversion_low = terms
     offers = {
         audience: Discount(rate_id, audience, reason, micro, evidence, low)
@@ -90,6 +94,65 @@ def _component(pk: int, terms: Sequence[Any], rates: Iterable[Sequence[Any]]) ->
         block_months=block_months,
         discounts=tuple(offers.values()),
     )
+
+
+@dataclass(frozen=True)
+class PublishedRate:
+    """A rate of a component, of today or of another day, with where it comes from; ``until`` is the day after its last."""
+
+    component_id: int
+    conversion_source: str
+    audience: str
+    reason: str
+    since: date | None
+    until: date | None
+    micro_per_unit: Decimal
+    micro_low: Decimal | None
+    evidence: str
+    source: str
+    source_date: str
+
+    def applies_on(self, day: date) -> bool:
+        return (self.since is None or self.since <= day) and (self.until is None or day < self.until)
+
+
+def with_rates(plans: QuerySet[Plan]) -> QuerySet[Plan]:
+    """The plans with all rates of what they meter, for ``rates_of``, in the same query."""
+    rates = Rate.objects.filter(component__plan=OuterRef("pk"), component__in_use=True)
+    rows = rates.order_by("component", "valid", "pk").values(
+        row=JSONObject(
+            component_id="component",
+            conversion_source="component__conversion_source",
+            audience="audience",
+            reason="reason",
+            since="valid__startswith",
+            until="valid__endswith",
+            # As text, because numbers in JSON are read as floats, which rates are not.
+            micro_per_unit=Cast("micro_per_unit", TextField()),
+            micro_low=Cast("micro_low", TextField()),
+            evidence="evidence",
+            source="source",
+            source_date="source_date",
+        )
+    )
+    return plans.annotate(rate_rows=ArraySubquery(rows))
+
+
+def rates_of(plan: Plan) -> dict[int, list[PublishedRate]]:
+    """Component → its rates, the earliest first; for a plan of ``with_rates``."""
+    found: dict[int, list[PublishedRate]] = {}
+    for row in plan.rate_rows:  # type: ignore[attr-defined]  # made by the annotation
+        rate = PublishedRate(
+            **row
+            | {
+                "since": row["since"] and date.fromisoformat(row["since"]),
+                "until": row["until"] and date.fromisoformat(row["until"]),
+                "micro_per_unit": Decimal(row["micro_per_unit"]),
+                "micro_low": row["micro_low"] and Decimal(row["micro_low"]),
+            }
+        )
+        found.setdefault(rate.component_id, []).append(rate)
+    return found
 
 
 def _exact(conversion: Mapping[str, str]) -> tuple[tuple[str, Decimal], ...]:

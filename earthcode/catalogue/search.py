@@ -23,57 +23,15 @@ from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
 from earthcode.catalogue.countries import country_name
+from earthcode.catalogue.entries import OfferingEntry, PlanEntry, listed_on
+from earthcode.catalogue.kept import Kept
 from earthcode.catalogue.metrics import Metric
-from earthcode.catalogue.models import Offering, Plan, PlanKind, Tier
+from earthcode.catalogue.models import PlanKind, Tier
 from earthcode.catalogue.price_table import PlanTerms, PriceTable
-from earthcode.catalogue.pricing import PricedComponent, Quote, Workload, quote
-from earthcode.catalogue.queries import components_on
+from earthcode.catalogue.pricing import Quote, Workload, quote
 from earthcode.catalogue.vocabulary import normalised
 
-# --- what is kept in memory -------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class PlanEntry:
-    """What pricing needs of a plan."""
-
-    pk: int
-    slug: str
-    name: str
-    kind: str
-    audience: str
-    months_max: int | None
-    components: tuple[PricedComponent, ...]
-
-    @property
-    def is_stated_free(self) -> bool:
-        """Whether everything it meters is published as costing nothing."""
-        return bool(self.components) and all(component.micro_per_unit == 0 for component in self.components)
-
-
-@dataclass(frozen=True, slots=True)
-class OfferingEntry:
-    """What the list shows of an offering."""
-
-    pk: int
-    slug: str
-    name: str
-    monogram: str
-    summary: str
-    platform: str
-    provider: str
-    provider_slug: str
-    place: str
-    country: str
-    location: tuple[float, float] | None
-    tier: str
-    service_types: tuple[str, ...]
-    interfaces: tuple[str, ...]
-    datasets: tuple[str, ...]
-    sponsorable: bool | None
-    is_integrated: bool
-    is_demonstration: bool
-    plans: tuple[PlanEntry, ...]
+# --- the price of an offering -----------------------------------------------------------------------------------------
 
 
 class PriceKind(models.TextChoices):
@@ -561,77 +519,13 @@ def _kind_without_total(plans: Sequence[PlanEntry]) -> PriceKind:
     return _without_total(*_for_headline(plans)).kind
 
 
-_cached: tuple[tuple[str, int, date], Index] | None = None
+_kept: Kept[Index] = Kept()
 
 
 def index_on(day: date, state: State | None = None) -> Index:
-    """The index of that day. Costs one query for the state, and two more when the catalogue has changed since."""
-    global _cached
+    """The index of that day. Costs one query for the state, and one more when the catalogue has changed since."""
     state = state or catalogue_state()
-    key = (str(connection.settings_dict["NAME"]), state.number, day)
-    cached = _cached
-    if cached is not None and cached[0] == key:
-        return cached[1]
-    index = _read_index(day)
-    _cached = (key, index)
-    return index
-
-
-def forget() -> None:
-    """Read the catalogue anew when it is next asked for; nothing depends on it but measurements."""
-    global _cached
-    _cached = None
-
-
-def _read_index(day: date) -> Index:
-    listed = Plan.objects.filter(is_listed=True, offering__is_listed=True)
-    plans: dict[int, list[Plan]] = {}
-    for plan in listed.order_by("pk"):
-        plans.setdefault(plan.offering_id, []).append(plan)
-    components = components_on(listed.order_by(), day)
-    entries = []
-    for offering in (
-        Offering.objects.listed().select_related("platform__provider").defer("search").order_by("name", "pk")
-    ):
-        entries.append(
-            OfferingEntry(
-                pk=offering.pk,
-                slug=offering.slug,
-                name=offering.name,
-                monogram=offering.monogram,
-                summary=offering.summary,
-                platform=offering.platform.name,
-                provider=offering.platform.provider.name,
-                provider_slug=offering.platform.provider.slug,
-                place=offering.place,
-                country=offering.country,
-                location=(
-                    None
-                    if offering.longitude is None or offering.latitude is None
-                    else (offering.longitude, offering.latitude)
-                ),
-                tier=offering.tier,
-                service_types=tuple(offering.service_types),
-                interfaces=tuple(offering.interfaces),
-                datasets=tuple(offering.datasets),
-                sponsorable=offering.sponsorable,
-                is_integrated=offering.platform.earthcode_integrated,
-                is_demonstration=offering.is_demonstration,
-                plans=tuple(
-                    PlanEntry(
-                        plan.pk,
-                        plan.slug,
-                        plan.name,
-                        plan.kind,
-                        plan.audience,
-                        plan.months_max,
-                        components.get(plan.pk, ()),
-                    )
-                    for plan in plans.get(offering.pk, ())
-                ),
-            )
-        )
-    return Index(entries)
+    return _kept.get((state.number, day), lambda: Index(listed_on(day)))
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

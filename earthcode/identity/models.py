@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import uuid
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.expressions import ArraySubquery
 from django.db import models
+from django.db.models.functions import JSONObject
 from django.urls import reverse
 
 from earthcode.identity.roles import Grants, Permission, ProjectRole, Role, Scoped
@@ -42,6 +44,15 @@ class UserManager(BaseUserManager["User"]):
     def by_subject(self, issuer: str, subject: str) -> User | None:
         """The person the single sign-on means by this issuer and subject."""
         return self.filter(issuer=issuer, subject=subject).first()
+
+    def with_grants(self) -> models.QuerySet[User]:
+        """People with what ``User.grants`` is made from, in the same query."""
+        roles = RoleGrant.objects.filter(user=models.OuterRef("pk")).order_by()
+        memberships = Membership.objects.filter(user=models.OuterRef("pk")).order_by()
+        nothing = models.Value(None, models.BigIntegerField())
+        of_roles = roles.values(row=JSONObject(role="role", organisation="organisation_id", project=nothing))
+        of_projects = memberships.values(row=JSONObject(role="role", organisation=nothing, project="project_id"))
+        return self.annotate(grant_rows=ArraySubquery(of_roles.union(of_projects, all=True)))
 
 
 class User(AbstractBaseUser):
@@ -92,24 +103,26 @@ class User(AbstractBaseUser):
     @cached_property
     def grants(self) -> Grants:
         """Roles and memberships, read once for each instance of the user (that is, once a request)."""
+        if "grant_rows" not in self.__dict__:
+            self.__dict__["grant_rows"] = User.objects.with_grants().get(pk=self.pk).__dict__["grant_rows"]
+        rows: list[dict[str, Any]] = self.__dict__.pop("grant_rows")
         roles: set[Role] = set()
         provider_roles: dict[int, frozenset[Role]] = {}
         project_roles: dict[int, ProjectRole] = {}
-        # One query for both, because every page asks.
-        grants = self.role_grants.order_by().values_list(models.Value("global"), "role", "organisation_id")
-        memberships = self.memberships.order_by().values_list(models.Value("project"), "role", "project_id")
-        for kind, role, pk in grants.union(memberships, all=True):
-            if kind == "project":
-                project_roles[pk] = ProjectRole(role)
-            elif pk is None:
-                roles.add(Role(role))
+        for row in rows:
+            if row["project"] is not None:
+                project_roles[row["project"]] = ProjectRole(row["role"])
+            elif row["organisation"] is None:
+                roles.add(Role(row["role"]))
             else:
-                provider_roles[pk] = provider_roles.get(pk, frozenset()) | {Role(role)}
+                held = provider_roles.get(row["organisation"], frozenset())
+                provider_roles[row["organisation"]] = held | {Role(row["role"])}
         return Grants(frozenset(roles), provider_roles, project_roles)
 
     def forget_grants(self) -> None:
         """Have them read again. A method, because ``request.user`` is a wrapper that hides what the user has cached."""
         self.__dict__.pop("grants", None)
+        self.__dict__.pop("grant_rows", None)
 
     def may(self, permission: Permission, thing: Scoped | None = None) -> bool:
         """Whether this person's roles give the permission, on this thing or, without one, anywhere."""

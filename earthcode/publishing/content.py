@@ -17,10 +17,10 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from earthcode.catalogue.entries import PlanEntry
 from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Rate, Tier
 from earthcode.catalogue.pricing import PricedComponent
-from earthcode.catalogue.search import PlanEntry
 from earthcode.lib.money import MICRO
 
 Content = dict[str, Any]

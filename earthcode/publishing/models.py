@@ -205,6 +205,10 @@ class Announcement(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def concerns(self, offering: Offering) -> bool:
+        """Whether it is about this offering, or its whole platform."""
+        return self.offering_id == offering.pk if self.offering_id else self.platform_id == offering.platform_id
+
     @property
     def project_scope(self) -> None:
         return None

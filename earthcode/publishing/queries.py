@@ -27,8 +27,8 @@ def maintenance_near(today: date) -> QuerySet[MaintenanceWindow]:
     return windows.select_related("offering", "platform")
 
 
-def announced_for(offering: Offering, today: date) -> QuerySet[Announcement]:
-    """What readers of the offering should know: near maintenance, its own or its whole platform's, and what is new.
+def announced_on(today: date) -> QuerySet[Announcement]:
+    """What readers of any offering should know: near maintenance, and what is new.
 
     A window comes as the announcement that was made with it. Retirement is shown from the offering itself.
     """
@@ -37,9 +37,13 @@ def announced_for(offering: Offering, today: date) -> QuerySet[Announcement]:
     news = Q(kind__in=[AnnouncementKind.NEWS, AnnouncementKind.PRICE]) & (
         Q(announced_at__gte=since) | Q(effective_on__gte=today)
     )
-    mine = Q(offering=offering) | Q(platform=offering.platform_id, offering=None)
-    found = Announcement.objects.filter(mine).filter(maintenance | news)
+    found = Announcement.objects.filter(maintenance | news)
     return found.select_related("window").order_by("window__starts_at", "-announced_at", "-pk")
+
+
+def announced_for(offering: Offering, today: date) -> QuerySet[Announcement]:
+    """The same for readers of this offering: its own, and its whole platform's."""
+    return announced_on(today).filter(Q(offering=offering) | Q(platform=offering.platform_id, offering=None))
 
 
 def trail_of(providers: Iterable[int]) -> QuerySet[Event]:

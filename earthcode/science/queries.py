@@ -9,13 +9,12 @@ from operator import add, and_
 from typing import Final
 
 from django.contrib.postgres.search import TrigramStrictWordSimilarity
-from django.db import connection
 from django.db.models import Count, F, Func, Q, TextField
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from earthcode.catalogue.models import Offering
-from earthcode.catalogue.search import State, catalogue_state, words_of
+from earthcode.catalogue.kept import Kept
+from earthcode.catalogue.search import Index, State, words_of
 from earthcode.science.linking import Linked, Place, Places, PlatformLink, Program, types_run_by
 from earthcode.science.models import Kind, Record
 
@@ -48,14 +47,20 @@ class Directory:
     def __init__(
         self,
         entries: Sequence[Entry],
+        records: Mapping[int, Record],
         places: Places,
         by_offering: Mapping[int, Place],
         named: Mapping[int, frozenset[int]],
     ) -> None:
         self.entries = tuple(entries)
+        self._records = records
         self._places = places
         self._by_offering = by_offering
         self._named = named
+
+    def records(self, keys: Iterable[int]) -> list[Record]:
+        """Those with these keys, with their workflows; what is not current is left out."""
+        return [self._records[key] for key in keys if key in self._records]
 
     def linked(self, record: Record) -> Linked:
         """The offerings that can run the record. An experiment runs where its workflow does, unless it says otherwise."""
@@ -70,43 +75,39 @@ class Directory:
         return sorted(found, key=lambda entry: entry.pk not in named)
 
 
-_cached: tuple[tuple[str, int], Directory] | None = None
+_kept: Kept[Directory] = Kept()
 
 
-def directory(state: State | None = None) -> Directory:
-    """One query for the state, and two more when something has changed since."""
-    global _cached
-    state = state or catalogue_state()
-    key = (str(connection.settings_dict["NAME"]), state.number)
-    cached = _cached
-    if cached is not None and cached[0] == key:
-        return cached[1]
-    made = _read_directory()
-    _cached = (key, made)
-    return made
+def directory(index: Index, state: State) -> Directory:
+    """Of the offerings in this index, which is of this state. One query where something has changed since the last time."""
+    return _kept.get(state.number, lambda: _read_directory(index))
 
 
-def _read_directory() -> Directory:
+def _read_directory(index: Index) -> Directory:
     places = Places()
     by_offering: dict[int, Place] = {}
-    rows = Offering.objects.listed().select_related("platform").defer("search").order_by("pk")
-    for offering in rows:
-        platform = offering.platform
-        place = Place(offering.pk, platform.pk, frozenset(offering.workflow_types), frozenset(offering.interfaces))
+    for offering in sorted(index.entries, key=lambda entry: entry.pk):
+        place = Place(
+            offering.pk, offering.platform_id, frozenset(offering.workflow_types), frozenset(offering.interfaces)
+        )
         by_offering[offering.pk] = place
         places.add(
             place,
-            names=(offering.name, platform.name, platform.registry_id),
-            urls=(offering.access_url, platform.access_url),
+            names=(offering.name, offering.platform, offering.platform_registry_id),
+            urls=(offering.access_url, offering.platform_url),
         )
+    records: dict[int, Record] = {}
     entries = []
     named: dict[int, set[int]] = {}
-    for record in Record.objects.current().select_related("workflow").order_by("title", "pk"):
+    for record in (
+        Record.objects.current().select_related("workflow").defer("words", "workflow__words").order_by("title", "pk")
+    ):
         program = program_of(record)
+        records[record.pk] = record
         entries.append(Entry(record.pk, record.kind, tuple(record.themes), program.application_type))
         for named_offering in places.named_by(program)[0]:
             named.setdefault(named_offering, set()).add(record.pk)
-    return Directory(entries, places, by_offering, {pk: frozenset(records) for pk, records in named.items()})
+    return Directory(entries, records, places, by_offering, {pk: frozenset(of_it) for pk, of_it in named.items()})
 
 
 def program_of(record: Record) -> Program:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, date, datetime
-from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from earthcode.catalogue.entries import OfferingEntry
+from earthcode.catalogue.kept import Kept
 from earthcode.catalogue.models import Offering
-from earthcode.catalogue.search import OfferingEntry, State
+from earthcode.catalogue.search import State
 from earthcode.publishing.models import Announcement, MaintenanceWindow
-from earthcode.publishing.queries import announced_for, maintenance_near
+from earthcode.publishing.queries import announced_for, announced_on, maintenance_near
 
 
 def when(window: MaintenanceWindow) -> str:
@@ -51,15 +52,16 @@ def notices_of(offering: Offering, today: date, *, news: bool = True) -> list[di
 
 
 def notices_in(state: State, offering: Offering, today: date) -> list[dict[str, Any]]:
-    """As ``notices_of``, for the catalogue's own page: read once for each state of the catalogue."""
-    return _notices(offering, today, _announced(state.number, offering, today), news=True)
+    """As ``notices_of``, for the catalogue's own page: those of all offerings are read once for each state of the catalogue.
+
+    Announcing changes the state (``publishing/sql/state.sql``).
+    """
+    everything = _announced.get((state.number, today), lambda: tuple(announced_on(today)))
+    mine = (each for each in everything if each.concerns(offering))
+    return _notices(offering, today, mine, news=True)
 
 
-@lru_cache(maxsize=256)
-def _announced(state_number: int, offering: Offering, today: date) -> tuple[Announcement, ...]:
-    """Announcing changes the state (``publishing/sql/state.sql``)."""
-    del state_number
-    return tuple(announced_for(offering, today))
+_announced: Final[Kept[tuple[Announcement, ...]]] = Kept()
 
 
 def _notices(offering: Offering, today: date, found: Iterable[Announcement], *, news: bool) -> list[dict[str, Any]]:
@@ -83,17 +85,17 @@ def _notice(announcement: Announcement) -> dict[str, Any]:
 Flags = dict[tuple[str, str], dict[str, str]]
 
 
-@lru_cache(maxsize=4)
-def _near(state_number: int, today: date) -> tuple[MaintenanceWindow, ...]:
-    """Read once for each state of the catalogue: announcing changes it (``publishing/sql/state.sql``)."""
-    del state_number
-    return tuple(maintenance_near(today).select_related("offering", "platform__provider"))
+_near: Final[Kept[tuple[MaintenanceWindow, ...]]] = Kept()
 
 
 def maintenance_flags(state: State, today: date) -> Flags:
-    """What cards say of near maintenance, for :func:`flag_of`. The next window comes first."""
+    """What cards say of near maintenance, for :func:`flag_of`. The next window comes first.
+
+    Read once for each state of the catalogue: announcing changes it (``publishing/sql/state.sql``).
+    """
     flags: Flags = {}
-    for window in _near(state.number, today):
+    near = maintenance_near(today).select_related("offering", "platform__provider")
+    for window in _near.get((state.number, today), lambda: tuple(near)):
         key = ("", window.offering.slug) if window.offering else (window.platform.provider.slug, window.platform.name)
         flags.setdefault(
             key, {"label": _("Maintenance %(when)s") % {"when": when(window)}, "tone": "warn", "icon": "alert"}

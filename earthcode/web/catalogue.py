@@ -26,8 +26,9 @@ from django.views.decorators.http import require_safe
 
 from earthcode.catalogue import asking, linked_data, search
 from earthcode.catalogue.countries import country_name
+from earthcode.catalogue.entries import OfferingEntry, PlanEntry
 from earthcode.catalogue.metrics import DECLARABLE, Audience, Evidence, Metric
-from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Rate
+from earthcode.catalogue.models import Offering, Plan, PlanKind
 from earthcode.catalogue.pricing import (
     GPUS,
     PARAMETERS,
@@ -38,8 +39,8 @@ from earthcode.catalogue.pricing import (
     number_text,
     quote,
 )
-from earthcode.catalogue.queries import components_on
-from earthcode.catalogue.search import FACET_NAMES, OfferingEntry, OfferingPrice, PlanEntry
+from earthcode.catalogue.queries import PublishedRate, components_on, rates_of, with_rates
+from earthcode.catalogue.search import FACET_NAMES, OfferingPrice
 from earthcode.lib.errors import InvalidInput
 from earthcode.science import queries as science
 from earthcode.web import priced, science_parts, standing
@@ -313,11 +314,11 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
     fresh = Freshness(request, state, today)
     if (unchanged := fresh.unchanged()) is not None:
         return unchanged
-    components = Component.objects.filter(in_use=True).order_by("pk").prefetch_related("rates")
-    plans = Plan.objects.filter(is_listed=True).order_by("pk").prefetch_related(Prefetch("components", components))
+    plans = with_rates(Plan.objects.filter(is_listed=True).order_by("pk"))
     this = get_object_or_404(
         Offering.objects.readable()
         .select_related("platform__provider", "replaced_by")
+        .defer("search", "replaced_by__search")
         .prefetch_related(Prefetch("plans", plans, to_attr="listed_plans")),
         slug=slug,
     )
@@ -368,7 +369,7 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "is_compared": this.slug in compare,
         "compared_elsewhere": [slug for slug in compare if slug != this.slug],
         "facts": _facts(this),
-        "science": science_parts.workflows_on(this, science.directory(state)),
+        "science": science_parts.workflows_on(this, science.directory(index, state)) if entry else None,
         "sources": _sources(this),
         # Of what has no place on the page where its source could stand.
         "other_sources": [each for name, each in _sources(this).items() if name not in _FACT_TITLES],
@@ -632,26 +633,25 @@ class PlanShown:
 def _plan_shown(plan: Plan, components: tuple[PricedComponent, ...], workload: Workload, today: date) -> PlanShown:
     entry = PlanEntry(plan.pk, plan.slug, plan.name, plan.kind, plan.audience, plan.months_max, components)
     answer = quote(components, workload, months_max=plan.months_max)
-    rows = {component.pk: component for component in plan.components.all()}
+    rates = rates_of(plan)
     return PlanShown(
         plan=plan,
         entry=entry,
         quote=answer if isinstance(answer, Quote) else None,
         reasons=answer.reasons if isinstance(answer, CannotPrice) else (),
-        rates=[shown for each in components for shown in _rates_shown(each, rows[each.component_id], today)],
+        rates=[shown for each in components for shown in _rates_shown(each, rates.get(each.component_id, ()), today)],
     )
 
 
-def _rates_shown(component: PricedComponent, row: Component, today: date) -> Iterator[RateShown]:
+def _rates_shown(component: PricedComponent, rates: Sequence[PublishedRate], today: date) -> Iterator[RateShown]:
     """The list price, then the discounts from it."""
-    rates: list[Rate] = list(row.rates.all())
     for rate in sorted(rates, key=lambda each: each.audience):
         if rate.applies_on(today):
-            yield _rate_shown(component, row, rate, [each for each in rates if each.audience == rate.audience], today)
+            yield _rate_shown(component, rate, [each for each in rates if each.audience == rate.audience], today)
 
 
 def _rate_shown(
-    component: PricedComponent, row: Component, current: Rate, rates: Sequence[Rate], today: date
+    component: PricedComponent, current: PublishedRate, rates: Sequence[PublishedRate], today: date
 ) -> RateShown:
     terms = priced.component_limits([component])
     if component.included:
@@ -682,10 +682,10 @@ def _rate_shown(
     if current.audience:
         # The terms are those of the list price, which stands above.
         terms = [current.reason, _("For: %(audience)s") % {"audience": Audience(current.audience).label}]
-    if current.valid.upper is not None:
-        last = date_format(current.valid.upper - timedelta(days=1), "j M Y")
+    if current.until is not None:
+        last = date_format(current.until - timedelta(days=1), "j M Y")
         terms.append(_("Until %(day)s") % {"day": last})
-    source = "\n".join(part for part in (current.source, row.conversion_source) if part)
+    source = "\n".join(part for part in (current.source, current.conversion_source) if part)
     label = _("%(name)s, discount") % {"name": component.name} if current.audience else component.name
     return RateShown(
         label=label,
@@ -695,12 +695,12 @@ def _rate_shown(
         evidence=str(Evidence(current.evidence).label),
         source=source,
         source_date=current.source_date,
-        since=current.valid.lower,
+        since=current.since,
         earlier=[
             _("%(price)s until %(day)s")
-            % {"price": priced.range_text(rate.micro_low, rate.micro_per_unit), "day": rate.valid.upper.isoformat()}
+            % {"price": priced.range_text(rate.micro_low, rate.micro_per_unit), "day": rate.until.isoformat()}
             for rate in rates
-            if rate.valid.upper is not None and rate.valid.upper <= today
+            if rate.until is not None and rate.until <= today
         ],
     )
 

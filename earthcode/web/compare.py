@@ -16,9 +16,10 @@ from django.views.decorators.http import require_safe
 
 from earthcode.catalogue import search
 from earthcode.catalogue.countries import country_name
+from earthcode.catalogue.entries import OfferingEntry, PlanEntry
 from earthcode.catalogue.models import Offering
 from earthcode.catalogue.pricing import Quote, Workload, quote
-from earthcode.catalogue.search import OfferingEntry, OfferingPrice, PlanEntry
+from earthcode.catalogue.search import OfferingPrice
 from earthcode.web import priced, standing
 from earthcode.web.catalogue import WorkloadForm, values_of
 from earthcode.web.comparing import FEWEST, MOST, chosen_in, compare_url

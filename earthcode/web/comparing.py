@@ -10,8 +10,9 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 from django.urls import reverse
 
+from earthcode.catalogue.entries import OfferingEntry
 from earthcode.catalogue.pricing import Workload
-from earthcode.catalogue.search import Index, OfferingEntry
+from earthcode.catalogue.search import Index
 
 #: Fewer are not compared, and more fit on no screen.
 FEWEST: Final = 2

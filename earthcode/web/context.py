@@ -1,7 +1,7 @@
 """What every page shows around its content: navigation, balance, unread messages, theme.
 
 Read when a template asks, so that a page that does not draw the bar (a fragment for htmx, an error page) costs nothing. The
-whole of it takes at most three queries: roles and memberships (the ones that the page's own checks need), unread, balance.
+whole of it takes at most two queries: unread, balance. Roles and memberships came with the person.
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ class Draft:
         wanted = [Wanted(plan, self._workload_of(plan, query)) for plan in self.plans]
         self.wanted: Sequence[Wanted] = wanted
         self.components = components_on([plan.pk for plan in self.plans], on)
-        self.priced = estimates.price(wanted, margin_percent=self.margin, on=on)
+        self.priced = estimates.price(wanted, margin_percent=self.margin, on=on, components=self.components)
 
     def _workload_of(self, plan: Plan, query: QueryDict) -> Workload:
         own: dict[str, str] = {}

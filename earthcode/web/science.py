@@ -18,10 +18,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from earthcode.catalogue import search as catalogue
+from earthcode.catalogue.entries import OfferingEntry
 from earthcode.catalogue.linked_data import script_text
-from earthcode.catalogue.models import Offering
 from earthcode.catalogue.pricing import Workload
-from earthcode.catalogue.search import OfferingEntry, OfferingPrice
+from earthcode.catalogue.search import OfferingPrice
 from earthcode.science import linked_data, queries
 from earthcode.science.linking import MADE, Linked, Reason, shared_data
 from earthcode.science.models import Kind, Record
@@ -103,12 +103,14 @@ class View:
 def science(request: HttpRequest) -> HttpResponse:
     """Workflows and experiments by words, theme, kind and type, or all that one offering can run."""
     view = View.of(request.GET)
+    today = timezone.localdate()
     state = catalogue.catalogue_state()
-    fresh = Freshness(request, state, timezone.localdate())
+    fresh = Freshness(request, state, today)
     if (unchanged := fresh.unchanged()) is not None:
         return unchanged
-    directory = queries.directory(state)
-    offering = Offering.objects.listed().filter(slug=view.on).first() if view.on else None
+    index = catalogue.index_on(today, state)
+    directory = queries.directory(index, state)
+    offering = index.by_slug.get(view.on)
     found = queries.find(
         Search(
             view.text,
@@ -131,7 +133,7 @@ def science(request: HttpRequest) -> HttpResponse:
             "count_text": _count_text(len(found.records)),
             "record_count": len(directory.entries),
             "page": page,
-            "rows": rows_of(page.rows),
+            "rows": rows_of(page.rows, directory),
             "facets": _facets(found),
             "chosen_count": sum(len(values) for values in (view.chosen or {}).values()),
             "chips": _chips(view, found, offering),
@@ -186,13 +188,13 @@ def _facets(found: Found) -> list[dict[str, Any]]:
     ]
 
 
-def _chips(view: View, found: Found, offering: Offering | None) -> list[dict[str, str]]:
+def _chips(view: View, found: Found, offering: OfferingEntry | None) -> list[dict[str, str]]:
     chips = [{"label": f"“{view.text}”", "url": view.url(text="")}] if view.text else []
     for name, options in (("kind", found.kinds), ("theme", found.themes), ("type", found.types)):
         labels = {option.value: option.label for option in options}
         chips += [{"label": labels.get(value, value), "url": view.without(name, value)} for value in view.values(name)]
     if view.on:
-        runs_on = _("Runs on %(offering)s") % {"offering": offering or view.on}
+        runs_on = _("Runs on %(offering)s") % {"offering": offering.name if offering else view.on}
         chips.append({"label": runs_on, "url": view.url(on="")})
     return chips
 
@@ -235,9 +237,9 @@ def _record_page(request: HttpRequest, kind: Kind, osc_id: str) -> HttpResponse:
     if (unchanged := fresh.unchanged()) is not None:
         return unchanged
     record = get_object_or_404(Record.objects.select_related("workflow"), kind=kind, osc_id=osc_id)
-    directory = queries.directory(state)
-    linked = directory.linked(record)
-    places = _places(record, linked, form.workload, catalogue.index_on(today, state))
+    index = catalogue.index_on(today, state)
+    linked = queries.directory(index, state).linked(record)
+    places = _places(record, linked, form.workload, index)
     page = _list_page(
         places, request.GET.get("page"), PLACES_PER_PAGE, lambda number: f"{page_url(request, number)}#run"
     )

@@ -20,9 +20,8 @@ from earthcode.science.queries import Directory, theme_label
 ON_OFFERING: Final = 5
 
 
-def rows_of(pks: Sequence[int]) -> list[dict[str, Any]]:
-    rows = Record.objects.select_related("workflow").in_bulk(pks)
-    return [_row(rows[pk]) for pk in pks if pk in rows]
+def rows_of(pks: Sequence[int], directory: Directory) -> list[dict[str, Any]]:
+    return [_row(record) for record in directory.records(pks)]
 
 
 def _row(record: Record) -> dict[str, Any]:
@@ -45,12 +44,12 @@ def short_line(record: Record) -> str:
 
 
 def workflows_on(offering: Offering, directory: Directory) -> dict[str, Any] | None:
-    """What an offering's page shows of the records it can run; None where there are none. One query."""
+    """What an offering's page shows of the records it can run; None where there are none."""
     entries = directory.runnable_on(offering.pk)
     if not entries:
         return None
     return {
-        "rows": rows_of([entry.pk for entry in entries[:ON_OFFERING]]),
+        "rows": rows_of([entry.pk for entry in entries[:ON_OFFERING]], directory),
         "count": len(entries),
         "more": len(entries) > ON_OFFERING,
         "url": f"{reverse('science')}?{urlencode({'on': offering.slug})}",

@@ -2,10 +2,11 @@
 
 from decimal import Decimal
 
+from earthcode.catalogue.entries import PlanEntry
 from earthcode.catalogue.metrics import Evidence
 from earthcode.catalogue.models import PlanKind
 from earthcode.catalogue.pricing import Discount, PricedComponent, Workload
-from earthcode.catalogue.search import OfferingPrice, PlanEntry, PriceKind, price_of
+from earthcode.catalogue.search import OfferingPrice, PriceKind, price_of
 from earthcode.lib.money import credits
 from earthcode.web import priced
 from tests.catalogue.conftest import MakeComponent

@@ -1,7 +1,10 @@
 """Words, misspellings and filters over workflows and experiments."""
 
+from datetime import date
+
 import pytest
 
+from earthcode.catalogue.search import catalogue_state, index_on
 from earthcode.science import queries
 from earthcode.science.models import Record
 from earthcode.science.queries import Found, Search
@@ -19,7 +22,9 @@ def records(imported: Import) -> None:
 
 
 def found(text: str = "", **of_search: object) -> Found:
-    return queries.find(Search(text, **of_search), queries.directory())  # type: ignore[arg-type]  # as a test writes it
+    state = catalogue_state()
+    directory = queries.directory(index_on(date(2026, 11, 2), state), state)
+    return queries.find(Search(text, **of_search), directory)  # type: ignore[arg-type]  # as a test writes it
 
 
 def ids(result: Found) -> list[str]:

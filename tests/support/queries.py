@@ -34,13 +34,13 @@ def assert_queries_do_not_grow(
     rows(many)
     with_many = queries_of(client, url)
     assert len(with_many) == len(with_few), "\n".join(
-        [f"{len(with_few)} queries with {few} rows, {len(with_many)} with {many}:", *_in_short(with_many)]
+        [f"{len(with_few)} queries with {few} rows, {len(with_many)} with {many}:", *in_short(with_many)]
     )
     assert len(with_few) <= most, "\n".join(
-        [f"{len(with_few)} queries, at most {most} are allowed:", *_in_short(with_few)]
+        [f"{len(with_few)} queries, at most {most} are allowed:", *in_short(with_few)]
     )
 
 
-def _in_short(queries: list[str]) -> list[str]:
+def in_short(queries: list[str]) -> list[str]:
     """Enough to tell them apart."""
     return [re.sub(r"^(\W*SELECT) .{60,}? FROM ", r"\1 … FROM ", query, flags=re.DOTALL)[:300] for query in queries]

@@ -19,8 +19,9 @@ from django.utils.dateparse import parse_date, parse_datetime
 
 from earthcode.api.ogc.standard import SERVICE
 from earthcode.catalogue import search
+from earthcode.catalogue.entries import OfferingEntry
 from earthcode.catalogue.models import Offering
-from earthcode.catalogue.search import Index, OfferingEntry
+from earthcode.catalogue.search import Index
 from earthcode.lib.errors import InvalidInput
 
 LIMIT: Final = 20

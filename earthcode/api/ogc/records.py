@@ -25,8 +25,8 @@ from earthcode.api.ogc.standard import (
     link,
 )
 from earthcode.api.public import address
+from earthcode.catalogue.entries import OfferingEntry
 from earthcode.catalogue.models import Offering
-from earthcode.catalogue.search import OfferingEntry
 
 Json = dict[str, Any]
 
