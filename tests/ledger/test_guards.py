@@ -421,6 +421,17 @@ def test_an_account_that_does_not_exist_is_named(used: Books, plain: psycopg.Con
     assert everything() == before
 
 
+@committing
+def test_a_hold_that_does_not_exist_is_named(used: Books, plain: psycopg.Connection[Any]) -> None:
+    before = everything()
+
+    with pytest.raises(psycopg.Error, match="hold -1 does not exist") as raised:
+        plain.execute(draft("release", f"ARRAY[{HELD}]", f"ARRAY[{WALLET}]", "'{5}'", hold="-1").encode())
+
+    assert raised.value.sqlstate == "LG006"
+    assert everything() == before
+
+
 # --- by a login that is no superuser ---------------------------------------------------------------------------------
 
 

@@ -7,11 +7,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 
 from earthcode.ledger import actions as ledger
 from earthcode.ledger import spans, verify
-from earthcode.ledger.models import Account, Entry, Hold
+from earthcode.ledger.models import Account, BrokenRow, Entry, Hold
 from earthcode.lib.money import credits
 
 from .conftest import BY, Books, committing, short_spans
@@ -358,3 +358,15 @@ def test_deferred_accounts_are_verified_over_their_checkpoints(committed_books: 
     assert broken() == {}
     assert Account.objects.get(code=books.provider.accrued).credits == credits(3)
     assert Hold.objects.filter(is_open=True).count() == 0
+
+
+def test_a_row_is_broken_once_until_it_is_mended(books: Books) -> None:
+    found = {"rule": "a rule", "row": "a row", "what": "wrong", "found_at": books.now}
+    first = BrokenRow.objects.create(**found)
+
+    with pytest.raises(IntegrityError, match="ledger_broken_row_is_found_once"), transaction.atomic():
+        BrokenRow.objects.create(**found)
+    BrokenRow.objects.filter(pk=first.pk).update(ended_at=books.now)
+    BrokenRow.objects.create(**found)
+
+    assert BrokenRow.objects.count() == 2

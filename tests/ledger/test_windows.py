@@ -127,6 +127,10 @@ def test_nothing_is_given_to_a_window_that_is_over(windowed: Award) -> None:
     assert_refused(ledger.OutsideWindow, windowed.grant, 5)
     window = {"opens_at": day(books, -30), "closes_at": books.now}
     assert_refused(ledger.OutsideWindow, windowed.grant, 5, **window)
+    # The window is what is said, also of credits that are not there.
+    other = Award(books, f"other-{books.name}")
+    other.grant(1)
+    assert_refused(ledger.OutsideWindow, ledger.transfer, other.name, windowed.name, credits(2), **books.terms)
 
 
 def test_an_award_names_the_window_that_its_tranche_has_or_none(windowed: Award) -> None:
