@@ -18,5 +18,5 @@ def test_the_benchmark_of_the_ledger_runs() -> None:
     )
 
     assert done.returncode == 0, done.stderr
-    for word in ("floor", "function, by pgbench", "django-hordak", "post_batch", "whole statement", "seal:"):
+    for word in ("floor", "function, by pgbench", "django-hordak", "post_batch", "spans: ", "whole statement", "seal:"):
         assert word in done.stdout

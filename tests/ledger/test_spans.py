@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import psycopg
 import pytest
 from django.db import connection, transaction
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from earthcode.ledger import actions as ledger
@@ -84,25 +84,25 @@ ROLL_UP = st.just("roll up")
 WRITE = st.integers(1, 6)
 
 
-@settings(max_examples=25, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=st.lists(USE | ROLL_UP | WRITE, min_size=6, max_size=14), days=st.lists(DAYS, min_size=3, max_size=3))
-def test_the_past_is_plainly_added_up_whenever_spans_are_written(
-    short: None, steps: list[list[int] | str | int], days: list[int]
-) -> None:
-    books = Books().open()
-    for step in steps:
-        if isinstance(step, list):
-            use(books, step)
-        elif isinstance(step, int):
-            spans.write(limit=step)
-        else:
-            ledger.roll_up()
-    moments = [NOW + timedelta(days=day, seconds=second) for day in days for second in (-1, 0)]
+def test_the_past_is_plainly_added_up_whenever_spans_are_written(short: None) -> None:
+    @settings(max_examples=25, deadline=None, database=None)
+    @given(steps=st.lists(USE | ROLL_UP | WRITE, min_size=6, max_size=14), days=st.lists(DAYS, min_size=2, max_size=2))
+    def check(steps: list[list[int] | str | int], days: list[int]) -> None:
+        books = Books().open()
+        for step in steps:
+            if isinstance(step, list):
+                use(books, step)
+            elif isinstance(step, int):
+                spans.write(limit=step)
+            else:
+                ledger.roll_up()
+        moments = [NOW + timedelta(days=day, seconds=second) for day in days for second in (-1, 0)]
+        assert_the_past_is_plainly_added_up(books, moments)
+        ledger.roll_up()
+        spans.write(limit=EVERYTHING)
+        assert_the_past_is_plainly_added_up(books, moments)
 
-    assert_the_past_is_plainly_added_up(books, moments)
-    ledger.roll_up()
-    spans.write(limit=EVERYTHING)
-    assert_the_past_is_plainly_added_up(books, moments)
+    check()
     assert_every_rule_holds()
 
 
@@ -178,6 +178,27 @@ def test_two_clocks_write_each_span_once(short: None) -> None:
     assert sum(counts) == Span.objects.count() > 30
     assert spans.write(limit=EVERYTHING) == 0
     assert_every_rule_holds()
+
+
+def test_spans_are_right_when_written_while_others_post(short: None) -> None:
+    books = Books().open()
+
+    def post() -> None:
+        for day in range(-4, 4):
+            use(books, [day, -day])
+
+    def write() -> None:
+        for _ in range(30):
+            ledger.roll_up()
+            spans.write(limit=3)
+
+    at_once(post, write, post, write, post)
+    ledger.roll_up()
+    spans.write(limit=EVERYTHING)
+
+    assert_every_rule_holds()
+    assert_the_past_is_plainly_added_up(books, [NOW + timedelta(days=day) for day in (-3, 0, 3)])
+    assert Span.objects.filter(account__code=books.call.commitment).count() > 10
 
 
 def test_balances_are_read_from_spans_that_lie_on_one_side_of_the_moment(short: None) -> None:

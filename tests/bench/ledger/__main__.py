@@ -13,7 +13,7 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -224,12 +224,12 @@ def reading(url: str, rounds: int, entries: int) -> None:
         halfway = queries.Position(somewhere.major - entries // 2, 0)
         reads: dict[str, Callable[[], object]] = {
             "balance now": lambda code=code: queries.balance(code),  # type: ignore[misc]
-            "balance at a moment": lambda code=code: queries.balance(code, at=middle),  # type: ignore[misc]
             "statement, newest 50 lines": lambda code=code: queries.statement(code),  # type: ignore[misc]
             "statement, 50 lines halfway": lambda code=code, halfway=halfway: queries.statement(code, before=halfway),  # type: ignore[misc]
         }
         for what, read in reads.items():
             say(f"{name:8} {what:30}{_median_ms(read, rounds):>10.2f}")
+    past(rounds, {"held": held, "accrued": accrued}, middle, entries)
     for oldest_first in (False, True):
         start = time.perf_counter()
         count = sum(1 for _ in queries.statement_lines(held, oldest_first=oldest_first))
@@ -249,6 +249,32 @@ def reading(url: str, rounds: int, entries: int) -> None:
     assert [finding.rule for finding in verify.findings() if not finding.holds] == []
     say(f"verify with seals: {_rows() / (time.perf_counter() - start):.0f} postings a second")
     say(f"memory of this process at most: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024} MB")
+
+
+def past(rounds: int, codes: dict[str, str], at: datetime, entries: int) -> None:
+    """Balances at a moment before and after spans are written, and what writing them takes."""
+    from earthcode.ledger import queries, spans
+
+    reads: dict[str, Callable[[], object]] = {
+        **{name: lambda code=code: queries.balance(code, at=at) for name, code in codes.items()},  # type: ignore[misc]
+        "all": lambda: queries.trial_balance(at=at),
+    }
+    say(f"\nbalance at a moment halfway, ms, load {os.getloadavg()[0]:.1f} (all: the trial balance)")
+    without = {name: _times_ms(read, rounds) for name, read in reads.items()}
+    start = time.perf_counter()
+    count = spans.write(limit=entries)
+    each_us = 1e6 * (time.perf_counter() - start) / (1_000 * count)
+    for name, read in reads.items():
+        ratio = [one / other for one, other in zip(without[name], _times_ms(read, rounds), strict=True)]
+        say(f"{name:8} without spans{statistics.median(without[name]):>10.2f}  ratio {spread(ratio)}")
+    read_us = 1e3 * statistics.median(without["held"]) / entries
+    say(
+        f"writing {count} spans: {each_us:.2f} µs for each posting in them, {each_us / read_us:.1f} times reading it once"
+    )
+
+
+def _times_ms(read: Callable[[], object], rounds: int) -> list[float]:
+    return [_median_ms(read, 1) for _ in range(rounds)]
 
 
 def _median_ms(read: Callable[[], object], rounds: int) -> float:

@@ -50,10 +50,15 @@ def sizes(database: psycopg.Connection[tuple[object, ...]], entries: int) -> Non
 
 
 def reads(held: str, accrued: str, entries: int) -> None:
-    from earthcode.ledger import queries
+    from earthcode.ledger import queries, spans
 
     middle = NOW - timedelta(days=3 * 365) + entries / 2 * timedelta(seconds=9)
-    for name, code in ((f"an account of {entries // HOLDS}", held), (f"a deferred account of {entries}", accrued)):
+    accounts = ((f"an account of {entries // HOLDS}", held), (f"a deferred account of {entries}", accrued))
+    for name, code in accounts:
+        timed(f"{name}: balance at a moment, without spans", lambda code=code: queries.balance(code, at=middle))  # type: ignore[misc]
+    timed("trial balance at a moment, without spans", lambda: queries.trial_balance(at=middle))
+    timed("writing spans over all postings", lambda: spans.write(limit=entries))
+    for name, code in accounts:
         newest = queries.statement(code, limit=1)[0].position
         halfway = queries.Position(newest.major - (entries // HOLDS if code == held else entries) // 2, 0)
         timed(f"{name}: balance now", lambda code=code: queries.balance(code))  # type: ignore[misc]
@@ -61,6 +66,7 @@ def reads(held: str, accrued: str, entries: int) -> None:
         timed(f"{name}: statement, halfway", lambda code=code, at=halfway: queries.statement(code, before=at))  # type: ignore[misc]
         timed(f"{name}: balance at a moment", lambda code=code: queries.balance(code, at=middle))  # type: ignore[misc]
     timed("trial balance", queries.trial_balance)
+    timed("trial balance at a moment", lambda: queries.trial_balance(at=middle))
 
 
 def timed(what: str, do: Callable[[], object]) -> None:
