@@ -366,16 +366,20 @@ def post(
     that is not positive, for no lines, and for lines that touch a held account (``hold`` and its kin move those).
     """
     _check(kind, lines)
-    debits = [_code(line.debit) for line in lines]
+    debits, credits = [_code(line.debit) for line in lines], [_code(line.credit) for line in lines]
     amounts = [line.amount for line in lines]
+    about = by.audit_id, reason, at
     try:
-        entry_id, replayed = _call(
-            "SELECT entry_id, replayed FROM ledger_post(%s, %s, %s::text[], %s::text[], %s::bigint[], %s, %s, %s)",
-            [
-                *(key, kind.value, debits, [_code(line.credit) for line in lines], amounts),
-                *(by.audit_id, reason, at),
-            ],
-        )
+        if len(lines) == 1:
+            entry_id, replayed = _call(
+                "SELECT entry_id, replayed FROM ledger_post_line(%s, %s, %s, %s, %s::bigint, %s, %s, %s)",
+                [key, kind.value, *debits, *credits, *amounts, *about],
+            )
+        else:
+            entry_id, replayed = _call(
+                "SELECT entry_id, replayed FROM ledger_post(%s, %s, %s::text[], %s::text[], %s::bigint[], %s, %s, %s)",
+                [key, kind.value, debits, credits, amounts, *about],
+            )
     except InsufficientCredits as refusal:
         raise _with_figures(refusal, debits, amounts) from refusal.__cause__
     return Posted(entry_id, replayed)

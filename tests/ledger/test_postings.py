@@ -148,6 +148,21 @@ def test_a_repeated_request_may_come_later_and_from_somebody_else(books: Books) 
     assert Entry.objects.get(pk=first.entry_id).actor == BY.audit_id
 
 
+def test_a_request_is_the_same_alone_in_a_batch_and_as_one_line_of_many(books: Books) -> None:
+    key, line = new_key(), Line(books.call.available, books.award.available, 7)
+    first = ledger.post(EntryKind.AWARD, [line], **{**books.terms, "key": key})
+
+    in_a_batch = ledger.post_batch([ledger.EntryDraft(EntryKind.AWARD, [line], key, books.now)], by=BY)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT entry_id, replayed FROM ledger_post(%s, 'award', %s, %s, %s::bigint[], 'x', '', now())",
+            [key, [line.debit], [line.credit], [line.amount]],
+        )
+        of_any_length = ledger.Posted(*cursor.fetchone())
+
+    assert in_a_batch == [of_any_length] == [ledger.Posted(first.entry_id, replayed=True)]
+
+
 def test_a_repeated_request_is_answered_even_when_it_could_not_be_done_any_more(books: Books) -> None:
     key = new_key()
     first = books.grant(500, key=key)

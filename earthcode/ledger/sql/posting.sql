@@ -33,7 +33,7 @@ CREATE TYPE ledger_side AS (
 
 -- Adds to the debits of an account. The UPDATE is the lock, and the CHECK on the row is the floor.
 CREATE FUNCTION ledger_debit(p_account bigint, p_amount bigint) RETURNS ledger_side
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     side ledger_side;
 BEGIN
@@ -49,7 +49,7 @@ $$;
 
 -- Adds to the credits of an account.
 CREATE FUNCTION ledger_credit(p_account bigint, p_amount bigint) RETURNS ledger_side
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     side ledger_side;
 BEGIN
@@ -65,7 +65,7 @@ $$;
 
 -- A deferred account is only read, never locked. An account that is not deferred is here because it is closed or missing.
 CREATE FUNCTION ledger_deferred_side(p_account bigint) RETURNS ledger_side
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     account ledger_account;
 BEGIN
@@ -81,7 +81,7 @@ $$;
 
 -- The entry that was written under a key, or null. Refuses a key that stood for another request.
 CREATE FUNCTION ledger_replay(p_key uuid, p_hash bytea) RETURNS ledger_entry
-LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql AS $$
 DECLARE
     first ledger_entry;
 BEGIN
@@ -111,6 +111,7 @@ DECLARE
     given_back bigint := 0;
     beyond bigint := 0;
     refund bigint := 0;
+    own_transaction xid8;
 BEGIN
     IF lines = 0 OR cardinality(NEW.debit_ids) IS DISTINCT FROM lines OR cardinality(NEW.credit_ids) IS DISTINCT FROM lines THEN
         RAISE EXCEPTION 'an entry needs lines, each with a debit, a credit and an amount' USING ERRCODE = 'LG001';
@@ -147,8 +148,8 @@ BEGIN
     END IF;
 
     -- The transaction takes its number before it draws an entry's, so that "all transactions older than x have ended" tells
-    -- which entries can still appear: checkpoints rest on that.
-    PERFORM pg_current_xact_id();
+    -- which entries can still appear: checkpoints rest on that. (Assigned, because PERFORM would run a query.)
+    own_transaction := pg_current_xact_id();
     INSERT INTO ledger_entry (
         idempotency_key, request_hash, kind, hold_id, reverses_id, actor, reason, effective_at, recorded_at
     )
@@ -226,10 +227,11 @@ BEGIN
             PERFORM ledger_refuse_outside_window(NEW.kind, NEW.effective_at, debit, NEW.credit_ids[line], credit);
         END IF;
 
-        IF credit.kind = 'debt' AND EXISTS (
-            SELECT FROM ledger_account WHERE id = NEW.credit_ids[line] AND credits > debits
-        ) THEN
-            RAISE EXCEPTION 'the award owes less' USING ERRCODE = 'LG015';
+        -- In two steps, because a condition with a query in it runs that query whatever comes first.
+        IF credit.kind = 'debt' THEN
+            IF EXISTS (SELECT FROM ledger_account WHERE id = NEW.credit_ids[line] AND credits > debits) THEN
+                RAISE EXCEPTION 'the award owes less' USING ERRCODE = 'LG015';
+            END IF;
         END IF;
 
         -- What a held account holds is what its open holds have left: it is moved by the hold's own entries only, and each
@@ -309,8 +311,26 @@ CREATE TRIGGER ledger_write
     INSTEAD OF INSERT ON ledger_draft
     FOR EACH ROW EXECUTE FUNCTION ledger_write();
 
--- Writes an entry of one or more lines, all or nothing. The lines apply in their order. A key that was used for the same
--- request returns the entry it wrote then.
+-- Writes an entry of one line, as most are. A key that was used for the same request returns the entry it wrote then.
+CREATE FUNCTION ledger_post_line(
+    p_key uuid, p_kind text, p_debit text, p_credit text, p_amount bigint, p_actor text, p_reason text, p_at timestamptz,
+    OUT entry_id bigint, OUT replayed boolean
+)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    INSERT INTO ledger_draft (
+        idempotency_key, request_hash, kind, actor, reason, effective_at, debit_ids, credit_ids, amounts
+    )
+    VALUES (
+        p_key, ledger_fingerprint(p_kind, ARRAY[p_debit]::text, ARRAY[p_credit]::text, ARRAY[p_amount]::text), p_kind,
+        p_actor, p_reason, p_at,
+        ARRAY[ledger_account_id(p_debit)], ARRAY[ledger_account_id(p_credit)], ARRAY[p_amount]
+    )
+    RETURNING ledger_draft.entry_id, ledger_draft.replayed INTO entry_id, replayed;
+END
+$$;
+
+-- Writes an entry of any number of lines, all or nothing. The lines apply in their order.
 CREATE FUNCTION ledger_post(
     p_key uuid, p_kind text, p_debits text[], p_credits text[], p_amounts bigint[],
     p_actor text, p_reason text, p_at timestamptz,

@@ -107,7 +107,7 @@ $$;
 CREATE FUNCTION ledger_refuse_outside_window(
     p_kind text, p_at timestamptz, p_debit ledger_side, p_credit_id bigint, p_credit ledger_side
 ) RETURNS void
-LANGUAGE plpgsql IMMUTABLE SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql IMMUTABLE AS $$
 BEGIN
     IF p_credit_id <> p_debit.home_id AND (p_at < p_debit.opens_at OR p_at >= p_debit.closes_at) THEN
         RAISE EXCEPTION 'these credits cannot be spent at %', p_at USING ERRCODE = 'LG012';

@@ -34,7 +34,7 @@ class Rate:
 # --- the kinds of work -----------------------------------------------------------------------------------------------
 
 _POST = """
-    SELECT entry_id FROM ledger_post(%s, 'transfer', %s::text[], %s::text[], %s::bigint[], 'system:bench', '', %s)
+    SELECT entry_id FROM ledger_post_line(%s, 'transfer', %s, %s, %s::bigint, 'system:bench', '', %s)
 """
 _HOLD = "SELECT id FROM ledger_hold(%s, %s, %s, 'provider:provider:bench:accrued', %s::bigint, %s, 'system:bench', %s)"
 _CAPTURE = "SELECT entry_id FROM ledger_capture(%s, %s::bigint, %s::bigint, true, 'system:bench', %s)"
@@ -52,13 +52,13 @@ def floor(database: psycopg.Connection[Any]) -> Work:
 
 
 def function(database: psycopg.Connection[Any], *, hot: bool = False, early: bool = False) -> Work:
-    """One call of ledger_post. ``early``: the lock is free before the disk has answered; then wait for the disk."""
+    """One call of ledger_post_line. ``early``: the lock is free before the disk has answered; then wait for the disk."""
     if early:
         database.execute("SET synchronous_commit = off")
 
     def work() -> None:
         debit, credit = _pair(hot)
-        database.execute(_POST, [uuid.uuid4(), [debit], [credit], [1], NOW], prepare=True, binary=True)
+        database.execute(_POST, [uuid.uuid4(), debit, credit, 1, NOW], prepare=True, binary=True)
         if early:
             database.execute(_BARRIER, prepare=True)
 

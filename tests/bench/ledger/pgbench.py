@@ -12,10 +12,10 @@ FLOOR = "INSERT INTO bench_floor (v) VALUES (1);"
 POST = f"""\
 \\set debit random(0, {WALLETS // 2 - 1})
 \\set credit random({WALLETS // 2}, {WALLETS - 1})
-SELECT entry_id FROM ledger_post(gen_random_uuid(), 'transfer', \
-ARRAY[concat('award', chr(58), 'wallet-', (:debit)::text, chr(58), 'available')], \
-ARRAY[concat('award', chr(58), 'wallet-', (:credit)::text, chr(58), 'available')], \
-ARRAY[1::bigint], 'bench', '', now());
+SELECT entry_id FROM ledger_post_line(gen_random_uuid(), 'transfer', \
+concat('award', chr(58), 'wallet-', (:debit)::text, chr(58), 'available'), \
+concat('award', chr(58), 'wallet-', (:credit)::text, chr(58), 'available'), \
+1, 'bench', '', now());
 """
 
 
