@@ -1,7 +1,8 @@
-"""How long it takes to seal and to verify large books: ``python -m tests.bench.ledger.proof 1000000 [FOLDER]``.
+"""How long it takes to write the spans of large books, to seal and to verify: ``python -m tests.bench.ledger.proof 1000000``.
 
-Makes books of that many entries on a PostgreSQL server of its own, by SQL behind the guards, because posting ten million
-entries one by one is another measurement. Half of the entries set credits aside on one of a thousand awards, half take them.
+Makes books of that many entries on a PostgreSQL server of its own, in a folder that may be named, by SQL behind the guards,
+because posting ten million entries one by one is another measurement. Half of the entries set credits aside on one of a
+thousand awards, half take them.
 """
 
 import os
@@ -98,7 +99,7 @@ def _measure(entries: int) -> None:
     from django.core.management import call_command
     from django.db import connection
 
-    from earthcode.ledger import actions, verify
+    from earthcode.ledger import actions, spans, verify
 
     call_command("migrate", verbosity=0)
     numbers = {"last": WALLETS - 1, "wallets": WALLETS, "holds": entries // 2}
@@ -112,6 +113,11 @@ def _measure(entries: int) -> None:
         cursor.execute("SELECT pg_size_pretty(pg_database_size(current_database()))")
         (size,) = cursor.fetchone()
     _say(f"{entries} entries made in {time.monotonic() - started:.0f} s, {size}")
+
+    started = time.monotonic()
+    count = spans.write(limit=entries)
+    took = time.monotonic() - started
+    _say(f"{count} spans written in {took:.1f} s, {1_000 * count / took:.0f} postings/s")
 
     started = time.monotonic()
     blocks = actions.seal(at=datetime.now(UTC))
