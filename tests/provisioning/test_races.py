@@ -23,31 +23,9 @@ from tests.conftest import Clock
 from tests.provisioning.conftest import Look, run_until_quiet, stored
 from tests.support import allocations
 from tests.support.credits import award_balance, award_held
+from tests.support.races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*actions: Callable[[], Any]) -> list[Any]:
-    """Run all of them in threads that start together; each outcome is what came back or what was refused."""
-    start = threading.Barrier(len(actions))
-    outcomes: list[Any] = [None] * len(actions)
-
-    def run(place: int, action: Callable[[], Any]) -> None:
-        try:
-            start.wait(timeout=30)
-            outcomes[place] = action()
-        except Refused as refusal:
-            outcomes[place] = refusal
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(place, action)) for place, action in enumerate(actions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=120)
-        assert not thread.is_alive()
-    return outcomes
 
 
 class Watched:

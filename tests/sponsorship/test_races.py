@@ -1,12 +1,9 @@
 """Two people at the same moment, each on a connection of their own."""
 
-import threading
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
-from django.db import connection
 
 from earthcode.audit.models import Event
 from earthcode.identity.models import User
@@ -19,31 +16,9 @@ from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Award, Call, Decision, RequestStatus, ResourceRequest
 from tests.support.credits import call_balance
 from tests.support.people import fresh
+from tests.support.races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-def at_once(*actions: Callable[[], Any]) -> list[Any]:
-    """Run all of them in threads that start together; each outcome is what came back or what was refused."""
-    start = threading.Barrier(len(actions))
-    outcomes: list[Any] = [None] * len(actions)
-
-    def run(place: int, action: Callable[[], Any]) -> None:
-        try:
-            start.wait(timeout=30)
-            outcomes[place] = action()
-        except Refused as refusal:
-            outcomes[place] = refusal
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(place, action)) for place, action in enumerate(actions)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(timeout=60)
-        assert not thread.is_alive()
-    return outcomes
 
 
 def copy_of(resource_request: ResourceRequest) -> ResourceRequest:

@@ -18,11 +18,11 @@ def complaints() -> list[str]:
 
 
 @pytest.fixture
-def visit(browser: Browser, live_server: object, clock: object, complaints: list[str]) -> Iterator[Callable[..., Page]]:
-    """Opens a tab of a person: ``visit(alice, width=390, theme="dark", script=False)`` is a page to go places with."""
+def tab(browser: Browser, live_server: object, complaints: list[str]) -> Iterator[Callable[..., Page]]:
+    """Opens a tab, for somebody or for nobody: ``tab(alice, width=390, theme="dark", script=False)``."""
     contexts: list[Any] = []
 
-    def make(person: User, *, width: int = 1280, theme: str = "light", script: bool = True) -> Page:
+    def make(person: User | None = None, *, width: int = 1280, theme: str = "light", script: bool = True) -> Page:
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if theme == "dark" else "light",
@@ -31,10 +31,11 @@ def visit(browser: Browser, live_server: object, clock: object, complaints: list
             reduced_motion="reduce",
         )
         contexts.append(context)
-        client = Client()
-        client.force_login(person)
-        name = site.SESSION_COOKIE_NAME
-        context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": str(live_server)}])
+        if person is not None:
+            client = Client()
+            client.force_login(person)
+            name = site.SESSION_COOKIE_NAME
+            context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": str(live_server)}])
         page = context.new_page()
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -43,3 +44,9 @@ def visit(browser: Browser, live_server: object, clock: object, complaints: list
     yield make
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def visit(tab: Callable[..., Page], clock: object) -> Callable[..., Page]:
+    """Opens a tab of a person, on the morning that the tests are about."""
+    return tab

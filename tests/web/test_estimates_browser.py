@@ -1,12 +1,12 @@
 """From a sentence on the home page to a kept estimate, in a real browser: on a phone, with and without script, for everybody."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from django.core.management import call_command
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from earthcode.catalogue.models import Estimate, Plan
 from tests.support.browser import AXE
@@ -19,34 +19,10 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """What the browser said in its console: violations of the CSP, scripts that fail, files that are not there."""
-    return []
-
-
-@pytest.fixture
-def visit(browser: Browser, live_server: object, complaints: list[str]) -> Iterator[Open]:
-    """Opens a page for a visitor; the catalogue holds the real offerings and those of the demonstration."""
+def visit(tab: Open) -> Open:
+    """Opens a tab for a visitor; the catalogue holds the real offerings and those of the demonstration."""
     call_command("import_offerings", "--demonstration", stdout=StringIO())
-    contexts = []
-
-    def make(*, width: int = 1280, theme: str = "light", script: bool = True) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if theme == "dark" else "light",
-            java_script_enabled=script,
-            base_url=str(live_server),
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
+    return tab
 
 
 def plan(offering: str, slug: str) -> int:

@@ -1,11 +1,12 @@
 """The gallery and the public home page in a real browser: for everybody, in both themes, on a phone, without script."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from tests.support.browser import AXE
 
@@ -22,34 +23,15 @@ Open = Callable[..., Page]
 
 
 @pytest.fixture
-def complaints() -> list[str]:
-    """What the browser said in its console: violations of the CSP, scripts that fail, files that are not there."""
-    return []
-
-
-@pytest.fixture
-def visit(browser: Browser, live_server: object, complaints: list[str]) -> Iterator[Open]:
+def visit(tab: Open) -> Open:
     """Opens a page of the site: ``visit("/gallery/", width=390, theme="dark", script=False)``."""
-    contexts = []
 
-    def make(path: str, *, width: int = 1280, theme: str = "light", script: bool = True) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if theme == "dark" else "light",
-            java_script_enabled=script,
-            base_url=str(live_server),
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
+    def make(path: str, **how: Any) -> Page:
+        page = tab(**how)
         page.goto(path)
         return page
 
-    yield make
-    for context in contexts:
-        context.close()
+    return make
 
 
 @pytest.mark.parametrize(("path", "width", "theme"), CASES)

@@ -1,13 +1,12 @@
 """The pages of people's own work in a real browser: accessible, light and dark, on a phone, under the CSP."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from django.test import Client
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from earthcode.identity.models import User
 from earthcode.provisioning import actions as provisioning
@@ -19,41 +18,6 @@ from tests.support.browser import AXE
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 Open = Callable[..., Page]
-
-
-@pytest.fixture
-def complaints() -> list[str]:
-    """What the browser said in its console: violations of the CSP, scripts that fail, files that are not there."""
-    return []
-
-
-@pytest.fixture
-def visit(browser: Browser, live_server: object, clock: object, complaints: list[str]) -> Iterator[Open]:
-    """Opens pages for a person: ``visit(alice, width=390, theme="dark", script=False)`` is a page to go places with."""
-    contexts = []
-
-    def make(person: User | None, *, width: int = 1280, theme: str = "light", script: bool = True) -> Page:
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if theme == "dark" else "light",
-            java_script_enabled=script,
-            base_url=str(live_server),
-            reduced_motion="reduce",
-        )
-        contexts.append(context)
-        if person is not None:
-            client = Client()
-            client.force_login(person)
-            session = client.cookies["nor_session"].value
-            context.add_cookies([{"name": "nor_session", "value": session, "url": str(live_server)}])
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text))
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        return page
-
-    yield make
-    for context in contexts:
-        context.close()
 
 
 @pytest.fixture
