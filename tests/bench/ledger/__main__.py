@@ -20,9 +20,9 @@ import psycopg
 
 from tests.bench.ledger import clients as of
 from tests.bench.ledger import pgbench
-from tests.bench.ledger.books import FOLDER, NOW, durable_server, open_books, open_hold
+from tests.bench.ledger.books import FOLDER, HOT_WALLET, NOW, durable_server, open_books, open_hold, wallet
 from tests.bench.ledger.clients import Clients, Rate
-from tests.bench.ledger.filling import fill
+from tests.bench.ledger.filling import fill, fill_wallets
 
 HORDAK = FOLDER.parent / "hordak"
 
@@ -37,10 +37,10 @@ def say(*words: object) -> None:
 DESIGNS: dict[str, tuple[Callable[..., of.Work], dict[str, Any]]] = {
     "floor": (of.floor, {}),
     "function": (of.function, {}),
-    "function, one hot account": (of.function, {"hot": True}),
-    "function, hot, early release": (of.function, {"hot": True, "early": True}),
+    "function, one hot account": (of.function, {"hot": HOT_WALLET}),
+    "function, hot, early release": (of.function, {"hot": HOT_WALLET, "early": True}),
     "actions.post": (of.action, {}),
-    "actions.post, one hot account": (of.action, {"hot": True}),
+    "actions.post, one hot account": (of.action, {"hot": HOT_WALLET}),
     "hold + final capture, functions": (of.order, {}),
     "hold + final capture, actions": (of.order_by_actions, {}),
 }
@@ -89,27 +89,51 @@ def spread(values: list[float]) -> str:
 # --- django-hordak ---------------------------------------------------------------------------------------------------
 
 
-def hordak(url: str, rounds: int, seconds: float, counts: tuple[int, ...]) -> None:
-    """Beside actions.post, in turns."""
+#: As many accounts have a history in both books.
+FILLED = 100
+
+
+def hordak(url: str, rounds: int, seconds: float, counts: tuple[int, ...], histories: tuple[int, ...]) -> None:
+    """Beside actions.post and the floor, in turns: hordak by itself, and doing the same work."""
     if not HORDAK.exists():
         say(f"\ndjango-hordak is not here: pip install --target {HORDAK.relative_to(FOLDER.parents[1])} django-hordak")
         return
+    their_url = url.rpartition("/")[0] + "/hordak"
     with psycopg.connect(url, autocommit=True) as database:
         database.execute("CREATE DATABASE hordak")
-    their_url = url.rpartition("/")[0] + "/hordak"
-    _hordak(their_url, "setup")
-    pool = Clients(url, max(counts))
-    say("\nactions.post and django-hordak, movements a second")
-    for count in counts:
-        ours, theirs = [], []
-        for _ in range(rounds):
-            ours.append(pool.measure(of.action, count, seconds).per_second)
-            theirs.append(float(_hordak(their_url, str(count), str(seconds))))
-        say(
-            f"{count:>3} clients: {statistics.median(ours):.0f} and {statistics.median(theirs):.0f},"
-            f" ratio {spread([one / other for one, other in zip(ours, theirs, strict=True)])}"
-        )
+        _hordak(their_url, "setup")
+        pool = Clients(url, max(counts))
+        say("\ndjango-hordak, movements a second; ratios: median (lowest–highest)\n")
+        say(f"{'':44}{'floor':>7}{'post':>7}{'hordak':>7}{'post / hordak':>22}{'floor / hordak':>22}")
+        for count in counts:
+            _beside(pool, their_url, "bare", count, rounds, seconds, of.WALLETS)
+            _beside(pool, their_url, "same", count, rounds, seconds, of.WALLETS)
+        filled = 0
+        count = counts[len(counts) // 2]
+        for postings in histories:
+            fill_wallets(database, FILLED, postings - filled)
+            _hordak(their_url, "fill", str(postings - filled))
+            filled = postings
+            for mode in ("same", "hot"):
+                _beside(pool, their_url, mode, count, rounds, seconds, FILLED, f", {postings} postings an account")
     pool.stop()
+
+
+def _beside(
+    pool: Clients, their_url: str, mode: str, count: int, rounds: int, seconds: float, accounts: int, history: str = ""
+) -> None:
+    floors, ours, theirs = [], [], []
+    for _ in range(rounds):
+        floors.append(pool.measure(of.floor, count, seconds).per_second)
+        hot = wallet(0) if mode == "hot" else ""
+        ours.append(pool.measure(of.action, count, seconds, hot=hot, wallets=accounts).per_second)
+        theirs.append(float(_hordak(their_url, mode, str(accounts), str(count), str(seconds))))
+    say(
+        f"{f'{mode}, {count} clients{history}':44}"
+        f"{statistics.median(floors):>7.0f}{statistics.median(ours):>7.0f}{statistics.median(theirs):>7.0f}"
+        f"{spread([one / other for one, other in zip(ours, theirs, strict=True)]):>22}"
+        f"{spread([one / other for one, other in zip(floors, theirs, strict=True)]):>22}"
+    )
 
 
 def _hordak(url: str, *arguments: str) -> str:
@@ -315,7 +339,7 @@ def main() -> None:
         if "posting" in parts:
             posting(url, rounds, seconds, counts)
         if "hordak" in parts:
-            hordak(url, rounds, seconds, counts)
+            hordak(url, rounds, seconds, counts, (100,) if options.smoke else (1_000, 10_000))
         if "batches" in parts:
             batches(url, rounds, (1_000,) if options.smoke else (1_000, 10_000, 100_000))
         if "reading" in parts:

@@ -14,6 +14,7 @@ NOW = datetime(2026, 11, 2, tzinfo=UTC)
 PLENTY = 10**15
 WALLETS = 1_000
 HOT = "hot"
+HOT_WALLET = f"award:{HOT}:available"
 
 
 def _free_port() -> int:

@@ -16,7 +16,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from tests.bench.ledger.books import HOT, NOW, WALLETS, wallet
+from tests.bench.ledger.books import NOW, WALLETS, wallet
 
 Work = Callable[[], object]
 
@@ -41,9 +41,10 @@ _CAPTURE = "SELECT entry_id FROM ledger_capture(%s, %s::bigint, %s::bigint, true
 _BARRIER = "SELECT pg_logical_emit_message(false, 'ledger', '', true)"
 
 
-def _pair(hot: bool) -> tuple[str, str]:
-    one, other = random.sample(range(WALLETS), 2)
-    return (f"award:{HOT}:available" if hot else wallet(one)), wallet(other)
+def _pair(hot: str = "", wallets: int = WALLETS) -> tuple[str, str]:
+    """Two of so many wallets; with ``hot``, the first is always that one."""
+    one, other = random.sample(range(1, wallets), 2)
+    return hot or wallet(one), wallet(other)
 
 
 def floor(database: psycopg.Connection[Any]) -> Work:
@@ -51,7 +52,7 @@ def floor(database: psycopg.Connection[Any]) -> Work:
     return lambda: database.execute("INSERT INTO bench_floor (v) VALUES (1)", prepare=True)
 
 
-def function(database: psycopg.Connection[Any], *, hot: bool = False, early: bool = False) -> Work:
+def function(database: psycopg.Connection[Any], *, hot: str = "", early: bool = False) -> Work:
     """One call of ledger_post_line. ``early``: the lock is free before the disk has answered; then wait for the disk."""
     if early:
         database.execute("SET synchronous_commit = off")
@@ -77,7 +78,7 @@ def order(database: psycopg.Connection[Any]) -> Work:
     return work
 
 
-def action(_: psycopg.Connection[Any], *, hot: bool = False) -> Work:
+def action(_: psycopg.Connection[Any], *, hot: str = "", wallets: int = WALLETS) -> Work:
     """One call of ``actions.post``, through Django."""
     from earthcode.audit.actors import System
     from earthcode.ledger import actions as ledger
@@ -86,7 +87,7 @@ def action(_: psycopg.Connection[Any], *, hot: bool = False) -> Work:
     by = System("bench")
 
     def work() -> None:
-        debit, credit = _pair(hot)
+        debit, credit = _pair(hot, wallets)
         ledger.post(EntryKind.TRANSFER, [Line(debit, credit, 1)], key=uuid.uuid4(), by=by, at=NOW)
 
     return work

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 
-from tests.bench.ledger.books import open_hold
+from tests.bench.ledger.books import open_hold, wallet
 
 CHUNK = 1_000_000
 
@@ -79,3 +79,60 @@ def _bring_up_to_date(database: psycopg.Connection[Any], first: int, holds: list
         [first, holds],
     )
     database.execute("SELECT setval('ledger_entry_id_seq', (SELECT max(id) FROM ledger_entry))")
+
+
+def fill_wallets(database: psycopg.Connection[Any], wallets: int, postings: int) -> None:
+    """Give the first wallets a history of so many postings each: in turn, each gives one micro-credit to the next one."""
+    numbers = {"wallets": wallets, "rounds": postings // 2, "codes": [wallet(number) for number in range(wallets)]}
+    with database.transaction():
+        database.execute("SET LOCAL session_replication_role = replica")
+        database.execute(
+            """
+            CREATE TEMPORARY TABLE filled ON COMMIT DROP AS
+            SELECT place - 1 AS place, account.*
+            FROM unnest(%(codes)s::text[]) WITH ORDINALITY AS wanted (code, place) JOIN ledger_account account USING (code)
+            """,
+            numbers,
+        )
+        database.execute(
+            """
+            CREATE TEMPORARY TABLE movement ON COMMIT DROP AS
+            SELECT nextval('ledger_entry_id_seq') AS entry_id, round, place
+            FROM generate_series(0, %(rounds)s - 1) round, generate_series(0, %(wallets)s - 1) place ORDER BY round, place
+            """,
+            numbers,
+        )
+        database.execute(
+            """
+            INSERT INTO ledger_entry (
+                id, idempotency_key, request_hash, kind, actor, reason, effective_at, recorded_at
+            )
+            SELECT entry_id, gen_random_uuid(), sha256(int8send(entry_id)), 'transfer', 'system:bench', '', now(), now()
+            FROM movement
+            """
+        )
+        # In each round the first wallet gives before it gets, and the others get before they give.
+        database.execute(
+            """
+            INSERT INTO ledger_posting (
+                entry_id, line, unit, debit_id, credit_id, amount, debit_seq, debit_total, credit_seq, credit_total
+            )
+            SELECT entry_id, 1, debit.unit, debit.id, credit.id, 1,
+                   debit.seq + 2 * round + (debit.place > 0)::int + 1, debit.debits + round + 1,
+                   credit.seq + 2 * round + (credit.place = 0)::int + 1, credit.credits + round + 1
+            FROM movement
+            JOIN filled debit USING (place)
+            JOIN filled credit ON credit.place = (movement.place + 1) %% %(wallets)s
+            ORDER BY entry_id
+            """,
+            numbers,
+        )
+        database.execute(
+            """
+            UPDATE ledger_account account SET
+                debits = account.debits + %(rounds)s, credits = account.credits + %(rounds)s, seq = account.seq + 2 * %(rounds)s
+            FROM filled WHERE filled.id = account.id
+            """,
+            numbers,
+        )
+    database.execute("VACUUM ANALYZE ledger_entry, ledger_posting, ledger_account")
