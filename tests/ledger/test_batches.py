@@ -1,5 +1,7 @@
 """A batch does what the same drafts do one by one: the same outcomes, balances, numbers and totals."""
 
+import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Sequence
@@ -376,6 +378,41 @@ def test_batches_and_single_postings_with_the_same_keys_do_not_deadlock(committe
     assert sum(not one.replayed for result in results for one in result) == len(drafts)
     assert sum(queries.balances(wallets).values()) == 4_000
     assert [finding.rule for finding in verify.findings() if not finding.holds] == []
+
+
+@committing
+def test_an_account_that_is_closed_while_a_batch_waits_for_it_takes_nothing(
+    committed_books: Books, plain: psycopg.Connection[Any]
+) -> None:
+    books = committed_books
+    wallet = ledger.award_accounts(f"closing-{new_key()}").available
+    drafts = [
+        EntryDraft(EntryKind.AWARD, [Line(books.call.available, wallet, 1)], new_key(), books.now) for _ in range(3)
+    ]
+    waits = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    def close_it() -> None:
+        with plain.transaction(), plain_connection() as watching:
+            plain.execute("SELECT ledger_set_closed(%s, true)", [wallet])
+            closed.set()
+            while not (done.is_set() or watching.execute(waits).fetchone()):
+                time.sleep(0.01)
+
+    def post() -> list[Posted]:
+        closed.wait(timeout=60)
+        try:
+            return ledger.post_batch(drafts, by=BY)
+        finally:
+            done.set()
+
+    closed, done = threading.Event(), threading.Event()
+    before = books.balances()
+
+    _, refused = at_once(close_it, post)
+
+    assert isinstance(refused, ledger.BatchRefused)
+    assert isinstance(refused.refusal, ledger.AccountClosed)
+    assert (books.balances(), queries.balance(wallet)) == (before, 0)
 
 
 @committing
