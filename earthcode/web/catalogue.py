@@ -12,12 +12,15 @@ from urllib.parse import urlencode, urlsplit
 
 from django import forms
 from django.db.models import Prefetch
+from django.forms.renderers import BaseRenderer
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.dateformat import format as date_format
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
@@ -64,44 +67,56 @@ SUGGESTIONS: Final = ("Sentinel-2", "JupyterLab", "openEO", "Dask", "S3")
 CHOICES_MAX: Final = 30
 
 
+class NumberBox(forms.NumberInput):
+    """A number's input, drawn without a template: a page of the catalogue has a dozen of them."""
+
+    def render(
+        self,
+        name: str,
+        value: Any,
+        attrs: dict[str, Any] | None = None,
+        renderer: BaseRenderer | None = None,  # noqa: ARG002  # Django hands it to every widget
+    ) -> SafeString:
+        box = self.get_context(name, value, attrs)["widget"]
+        given = {} if box["value"] is None else {"value": box["value"]}
+        attributes = {"type": box["type"], "name": box["name"]} | given | box["attrs"]
+        return format_html("<input{}>", format_html_join("", ' {}="{}"', attributes.items()))
+
+
 class WorkloadForm(forms.Form):
     """What a person means to run. Every field has a value: what an address leaves out is as in ``Workload()``.
 
     ``workload`` is always there: what cannot be used is told beside its field, and counts as left out.
     """
 
-    cpu = forms.CharField(label=_lazy("Processors"), required=False, widget=forms.NumberInput({"data-unit": "vCPU"}))
-    ram = forms.CharField(label=_lazy("Memory"), required=False, widget=forms.NumberInput({"data-unit": "GB"}))
+    cpu = forms.CharField(label=_lazy("Processors"), required=False, widget=NumberBox({"data-unit": "vCPU"}))
+    ram = forms.CharField(label=_lazy("Memory"), required=False, widget=NumberBox({"data-unit": "GB"}))
     gpu = forms.ChoiceField(
         label=_lazy("GPU"),
         required=False,
         choices=[(key, _lazy("None") if not key else f"1 × {name}") for key, name in GPUS.items()],
     )
     hours = forms.CharField(
-        label=_lazy("Running time"), required=False, widget=forms.NumberInput({"data-unit": _lazy("h/month")})
+        label=_lazy("Running time"), required=False, widget=NumberBox({"data-unit": _lazy("h/month")})
     )
-    gb = forms.CharField(label=_lazy("Storage"), required=False, widget=forms.NumberInput({"data-unit": "GB"}))
-    months = forms.CharField(
-        label=_lazy("Duration"), required=False, widget=forms.NumberInput({"data-unit": _lazy("months")})
-    )
-    km2 = forms.CharField(label=_lazy("Area"), required=False, widget=forms.NumberInput({"data-unit": "km²"}))
+    gb = forms.CharField(label=_lazy("Storage"), required=False, widget=NumberBox({"data-unit": "GB"}))
+    months = forms.CharField(label=_lazy("Duration"), required=False, widget=NumberBox({"data-unit": _lazy("months")}))
+    km2 = forms.CharField(label=_lazy("Area"), required=False, widget=NumberBox({"data-unit": "km²"}))
     products = forms.CharField(
-        label=_lazy("Input products"), required=False, widget=forms.NumberInput({"data-unit": _lazy("in all")})
+        label=_lazy("Input products"), required=False, widget=NumberBox({"data-unit": _lazy("in all")})
     )
     tiles = forms.CharField(
-        label=_lazy("Sentinel-2 tiles"), required=False, widget=forms.NumberInput({"data-unit": _lazy("tiles")})
+        label=_lazy("Sentinel-2 tiles"), required=False, widget=NumberBox({"data-unit": _lazy("tiles")})
     )
-    ha = forms.CharField(
-        label=_lazy("Area under management"), required=False, widget=forms.NumberInput({"data-unit": "ha"})
-    )
+    ha = forms.CharField(label=_lazy("Area under management"), required=False, widget=NumberBox({"data-unit": "ha"}))
     pu = forms.CharField(
-        label=_lazy("Processing units"), required=False, widget=forms.NumberInput({"data-unit": _lazy("a month")})
+        label=_lazy("Processing units"), required=False, widget=NumberBox({"data-unit": _lazy("a month")})
     )
     openeo = forms.CharField(
-        label=_lazy("openEO credits"), required=False, widget=forms.NumberInput({"data-unit": _lazy("a month")})
+        label=_lazy("openEO credits"), required=False, widget=NumberBox({"data-unit": _lazy("a month")})
     )
     egress = forms.CharField(
-        label=_lazy("Data leaving the site"), required=False, widget=forms.NumberInput({"data-unit": _lazy("GB/month")})
+        label=_lazy("Data leaving the site"), required=False, widget=NumberBox({"data-unit": _lazy("GB/month")})
     )
 
     who = forms.ChoiceField(
@@ -269,8 +284,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     field = standing.field_for(request, result.totals)
     tray = Tray.of(view.compare, index, view.workload, without=lambda left: view.url(compare=left, page=view.page))
     page = _page_of(result.entries, view)
-    ticks = field.ticks
-    flags = maintenance_flags(state, today)
+    make = _Cards(view, field, maintenance_flags(state, today))
     context = {
         "form": form,
         "view": view,
@@ -282,7 +296,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "count": len(result.entries),
         "count_text": priced.count_text(len(result.entries)),
         "page": page,
-        "cards": [_card(entry, price, view, field, ticks, flags) for entry, price in page],
+        "cards": [make.of(entry, price) for entry, price in page],
         "price_count": field.count,
         "balance": free,
         "facets": [_facet(facet) for facet in result.facets],
@@ -402,7 +416,8 @@ def _page_of(
     pages = max(1, math.ceil(len(entries) / PER_PAGE))
     number = min(max(1, view.page), pages)
     first = (number - 1) * PER_PAGE
-    rows = entries[first : first + PER_PAGE]
+    # Each is priced when it is looked at: once.
+    rows = list(entries[first : first + PER_PAGE])
     return ListPage(
         rows=rows,
         count=len(entries),
@@ -448,35 +463,61 @@ class Card:
 _INTERFACE_TAGS_MAX, _TAGS_MAX = 4, 7
 
 
-def _card(
-    entry: OfferingEntry, price: OfferingPrice, view: View, field: standing.Field, ticks: Sequence[int], flags: Flags
-) -> Card:
-    headline = priced.headline(price)
-    params = view.workload.as_params()
-    request_url = ""
-    if price.plan_to_request is not None:
-        request_url = f"{reverse('request_new')}?{urlencode({'plan': str(price.plan_to_request.pk), **params})}"
-    return Card(
-        url=_offering_url(entry.slug, view.workload, view.compare),
-        title=entry.name,
-        provider=entry.provider,
-        place=", ".join(part for part in (entry.place, country_name(entry.country) if entry.country else "") if part),
-        summary=entry.summary,
-        tags=_tags(entry, view),
-        code=entry.monogram,
-        seed=entry.slug,
-        headline=headline,
-        prices=ticks,
-        balance=field.free,
-        fits=field.fits(headline.total),
-        fit_text=field.fit_text(headline.total),
-        rank_text=field.rank_text(headline.total),
-        flag=flag_of(entry, flags) or _flag(entry),
-        request_url=request_url,
-        estimate_url=_estimate_url(price, view.workload),
-        compare_value=entry.slug,
-        selected=entry.slug in view.compare,
-    )
+class _Cards:
+    """Makes the cards of one page; what is the same on all of them is worked out once."""
+
+    def __init__(self, view: View, field: standing.Field, flags: Flags) -> None:
+        self._view = view
+        self._field = field
+        self._ticks = field.ticks
+        self._flags = flags
+        self._params = urlencode(view.workload.as_params())
+        self._changes = urlencode(view.workload.changes())
+        self._request_url = reverse("request_new")
+        self._estimate_url = reverse("estimate_new")
+        self._wanted = {value for name in ("interface", "data") for value in view.chosen.get(name, ())}
+
+    def of(self, entry: OfferingEntry, price: OfferingPrice) -> Card:
+        view, field = self._view, self._field
+        headline = priced.headline(price)
+        return Card(
+            url=_offering_url(entry.slug, view.workload, view.compare),
+            title=entry.name,
+            provider=entry.provider,
+            place=", ".join(
+                part for part in (entry.place, country_name(entry.country) if entry.country else "") if part
+            ),
+            summary=entry.summary,
+            tags=self._tags(entry),
+            code=entry.monogram,
+            seed=entry.slug,
+            headline=headline,
+            prices=self._ticks,
+            balance=field.free,
+            fits=field.fits(headline.total),
+            fit_text=field.fit_text(headline.total),
+            rank_text=field.rank_text(headline.total),
+            flag=flag_of(entry, self._flags) or _flag(entry),
+            request_url=_with_plan(self._request_url, price.plan_to_request, self._params),
+            estimate_url=_with_plan(self._estimate_url, price.plan_to_request or price.plan, self._changes),
+            compare_value=entry.slug,
+            selected=entry.slug in view.compare,
+        )
+
+    def _tags(self, entry: OfferingEntry) -> list[str]:
+        """How one works there and which data is there, what the reader filters by first."""
+        interfaces = self._wanted_first(entry.interfaces)[:_INTERFACE_TAGS_MAX]
+        return [*interfaces, *self._wanted_first(entry.datasets)[: _TAGS_MAX - len(interfaces)]]
+
+    def _wanted_first(self, names: Sequence[str]) -> Sequence[str]:
+        return sorted(names, key=lambda name: slugify(name) not in self._wanted) if self._wanted else names
+
+
+def _with_plan(address: str, plan: PlanEntry | None, query: str) -> str:
+    """The address for this plan, ``query`` saying the workload; empty without a plan."""
+    if plan is None:
+        return ""
+    return f"{address}?plan={plan.pk}&{query}" if query else f"{address}?plan={plan.pk}"
 
 
 def _offering_url(slug: str, workload: Workload, compare: Sequence[str] = ()) -> str:
@@ -487,19 +528,7 @@ def _offering_url(slug: str, workload: Workload, compare: Sequence[str] = ()) ->
 
 def _estimate_url(price: OfferingPrice, workload: Workload) -> str:
     """Where the plan that the price is for can be looked at line by line, and added to others."""
-    plan = price.plan_to_request or price.plan
-    if plan is None:
-        return ""
-    query = [("plan", str(plan.pk)), *workload.changes().items()]
-    return f"{reverse('estimate_new')}?{urlencode(query)}"
-
-
-def _tags(entry: OfferingEntry, view: View) -> list[str]:
-    """How one works there and which data is there, what the reader filters by first."""
-    wanted = {value for name in ("interface", "data") for value in view.chosen.get(name, ())}
-    interfaces = sorted(entry.interfaces, key=lambda name: slugify(name) not in wanted)[:_INTERFACE_TAGS_MAX]
-    datasets = sorted(entry.datasets, key=lambda name: slugify(name) not in wanted)
-    return [*interfaces, *datasets[: _TAGS_MAX - len(interfaces)]]
+    return _with_plan(reverse("estimate_new"), price.plan_to_request or price.plan, urlencode(workload.changes()))
 
 
 def _flag(entry: OfferingEntry) -> dict[str, str] | None:

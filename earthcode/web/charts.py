@@ -121,8 +121,9 @@ def _part(x: float, width: float, name: str) -> SafeString:
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def tile(code: str, seed: str) -> SafeString:
-    """A monogram over orbits that stands in for a logo; the same seed always gives the same drawing."""
+    """A monogram over orbits that stands in for a logo; the same seed always gives the same drawing, kept for the next page."""
     digest = blake2b(seed.encode(), digest_size=8).digest()
 
     def between(byte: int, low: int, high: int) -> int:

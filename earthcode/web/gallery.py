@@ -13,6 +13,7 @@ from django.template.response import TemplateResponse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from earthcode.catalogue.search import Option
 from earthcode.lib.money import credits as cr
 from earthcode.web.comparing import Ticked, Tray
 from earthcode.web.lists import ListPage
@@ -156,11 +157,11 @@ def samples() -> dict[str, Any]:
                 "title": _("How you work"),
                 "name": "interface",
                 "options": [
-                    {"value": "jupyterlab", "label": "JupyterLab", "count": 16, "checked": True},
-                    {"value": "openeo", "label": "openEO", "count": 4, "checked": False},
-                    {"value": "s3", "label": _("S3 storage"), "count": 0, "checked": False},
+                    Option("jupyterlab", "JupyterLab", 16, checked=True),
+                    Option("openeo", "openEO", 4, checked=False),
+                    Option("s3", str(_("S3 storage")), 0, checked=False),
                 ],
-                "more": [{"value": "stac", "label": "STAC", "count": 2, "checked": False}],
+                "more": [Option("stac", "STAC", 2, checked=False)],
             }
         ],
         "tabs": [

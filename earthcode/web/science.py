@@ -25,7 +25,7 @@ from earthcode.catalogue.search import OfferingPrice
 from earthcode.science import linked_data, queries
 from earthcode.science.linking import MADE, Linked, Reason, shared_data
 from earthcode.science.models import Kind, Record
-from earthcode.science.queries import Found, Option, Search, theme_label
+from earthcode.science.queries import Found, Search, theme_label
 from earthcode.web import priced
 from earthcode.web.catalogue import WorkloadForm
 from earthcode.web.freshness import Freshness
@@ -170,21 +170,10 @@ def _list_page(
 
 def _facets(found: Found) -> list[dict[str, Any]]:
     """As ``components/facet.html`` takes them."""
-
-    def shown(option: Option) -> dict[str, Any]:
-        return {
-            "value": option.value,
-            "label": option.label,
-            "count": option.count,
-            "checked": option.checked,
-            "noun": ngettext("record", "records", option.count),
-        }
-
     titles = {"kind": _("What it is"), "theme": _("Theme"), "type": _("How it is written")}
     options = {"kind": found.kinds, "theme": found.themes, "type": found.types}
     return [
-        {"name": name, "title": title, "options": [shown(option) for option in options[name]]}
-        for name, title in titles.items()
+        {"name": name, "title": title, "options": options[name], "counts": "record"} for name, title in titles.items()
     ]
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from django.http import HttpRequest
@@ -28,20 +30,26 @@ class Field:
     def count(self) -> int:
         return len(self.totals)
 
-    @property
+    @cached_property
+    def _ordered(self) -> list[int]:
+        """Every card of a list asks where it stands in them."""
+        return sorted(self.totals)
+
+    @cached_property
     def ticks(self) -> list[int]:
         """The prices that a strip shows: all, or as many evenly chosen ones as it can hold, with both ends."""
-        ordered = sorted(set(self.totals))
-        if len(ordered) <= TICKS_MAX:
-            return ordered
-        last = len(ordered) - 1
-        return [ordered[place * last // (TICKS_MAX - 1)] for place in range(TICKS_MAX)]
+        different = list(dict.fromkeys(self._ordered))
+        if len(different) <= TICKS_MAX:
+            return different
+        last = len(different) - 1
+        return [different[place * last // (TICKS_MAX - 1)] for place in range(TICKS_MAX)]
 
     def rank_text(self, total: int | None) -> str:
         """ "Lowest of 12 prices"; empty where there is nothing to compare."""
-        if total is None or len(set(self.totals)) < 2:
+        ordered = self._ordered
+        if total is None or not ordered or ordered[0] == ordered[-1]:
             return ""
-        lower = sum(each < total for each in self.totals)
+        lower = bisect_left(ordered, total)
         words = {"count": self.count, "lower": lower}
         if lower == 0:
             return _("Lowest of %(count)d prices") % words

@@ -1,5 +1,7 @@
 """Tags and filters that every template has (settings: builtins)."""
 
+from collections.abc import Iterable
+
 from django import template
 from django.forms import BoundField
 from django.templatetags.static import static
@@ -7,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from earthcode.lib import money
-from earthcode.web import charts
+from earthcode.web import charts, facets
 from earthcode.web import markdown as markdown_text
 from earthcode.web.statuses import status_of
 
@@ -92,6 +94,12 @@ def status(thing: object) -> SafeString:
 def avatar(person: object) -> SafeString:
     """Round initials of anything with ``initials``, or of a string. The name is written beside it."""
     return format_html('<span class="avatar" aria-hidden="true">{}</span>', getattr(person, "initials", person))
+
+
+@register.simple_tag
+def facet_options(name: str, options: Iterable[facets.Option], counts: str = "") -> SafeString:
+    """The boxes of one filter; ``counts`` is what their numbers are of (``offering``, ``record``)."""
+    return facets.boxes(name, options, counts or "offering")
 
 
 @register.simple_tag
