@@ -742,7 +742,7 @@ def _facts(this: Offering) -> list[dict[str, str]]:
     facts = [
         ("tier", this.get_tier_display()),
         ("service_types", ", ".join(this.service_types)),
-        ("platform", _platform_kinds(this)),
+        ("platform", platform_kinds(this)),
         ("place", place),
         ("provider_country", country),
         ("hardware", this.hardware),
@@ -765,7 +765,7 @@ def _facts(this: Offering) -> list[dict[str, str]]:
     ]
 
 
-def _platform_kinds(this: Offering) -> str:
+def platform_kinds(this: Offering) -> str:
     """What EarthCODE calls the platform: either kind, both, or neither so far."""
     kinds = []
     if this.platform.is_open_science:

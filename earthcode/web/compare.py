@@ -21,7 +21,7 @@ from earthcode.catalogue.models import Offering
 from earthcode.catalogue.pricing import Quote, Workload, quote
 from earthcode.catalogue.search import OfferingPrice
 from earthcode.web import priced, standing
-from earthcode.web.catalogue import WorkloadForm, values_of
+from earthcode.web.catalogue import WorkloadForm, platform_kinds, values_of
 from earthcode.web.comparing import FEWEST, MOST, chosen_in, compare_url
 from earthcode.web.freshness import Freshness
 
@@ -271,19 +271,27 @@ def _fact_rows(columns: Sequence[Column]) -> list[Row]:
 
     return [
         text(_("Provider"), lambda of: of.platform.provider.name),
+        text(_("Provider's country"), lambda of: _country(of.platform.provider.country)),
         text(_("Platform"), lambda of: of.platform.name),
+        text(_("Kind of platform"), platform_kinds),
         names(_("Data on site"), lambda of: of.datasets, "datasets"),
         names(_("How you work"), lambda of: of.interfaces),
         names(_("What you get"), lambda of: of.service_types, "service_types"),
         names(_("Protocols"), lambda of: of.protocols),
-        names(_("Workflows"), lambda of: of.workflow_types),
+        names(_("Workflows"), lambda of: of.workflow_types, "workflow_types"),
+        text(_("Hardware"), lambda of: of.hardware, "hardware"),
+        text(_("Limits"), lambda of: of.limits, "limits"),
         text(_("Tier"), lambda of: of.get_tier_display()),
         text(_("Data centre"), _place, "place"),
         text(_("ESA can sponsor it"), lambda of: _yes_or_no(of.sponsorable), "sponsorable"),
         text(_("Integrated with EarthCODE"), lambda of: _yes_or_no(of.platform.earthcode_integrated)),
         text(_("Getting in"), lambda of: of.access, "access"),
+        text(_("Availability"), lambda of: of.availability, "availability"),
         text(_("Support"), lambda of: of.support, "support"),
+        text(_("Support hours"), lambda of: of.support_hours, "support_hours"),
         row(_("Documentation"), lambda of: Cell(url=of.documentation_url)),
+        text(_("Maturity"), lambda of: of.maturity, "maturity"),
+        names(_("Certifications"), lambda of: of.certifications, "certifications"),
         names(_("Looked for and not found"), lambda of: of.not_stated),
     ]
 
@@ -294,9 +302,11 @@ def _source(offering: Offering, name: str) -> dict[str, Any]:
 
 
 def _place(offering: Offering) -> str:
-    return ", ".join(
-        part for part in (offering.place, country_name(offering.country) if offering.country else "") if part
-    )
+    return ", ".join(part for part in (offering.place, _country(offering.country)) if part)
+
+
+def _country(code: str) -> str:
+    return country_name(code) if code else ""
 
 
 def _yes_or_no(value: bool | None) -> str:

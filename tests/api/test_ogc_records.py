@@ -34,6 +34,11 @@ def catalogue(
         longitude=8.68,
         latitude=50.11,
         documentation_url="https://docs.hub.example/",
+        support="A forum",
+        support_hours="Weekdays",
+        hardware="64 × NVIDIA L4",
+        limits="At most 8 vCPU each",
+        certifications=["ISO 27001"],
         updated_at=now - timedelta(days=30),
     )
     Offering.objects.filter(slug="batch-batch").update(place="Warsaw", longitude=21.01, latitude=52.23)
@@ -143,8 +148,17 @@ def test_a_record_says_what_the_page_of_the_offering_says(catalogue: dict[str, O
             "organization": "Hub House",
             "roles": ["provider"],
             "addresses": [{"country": "DE"}],
+            "contactInstructions": "A forum",
+            "hoursOfService": "Weekdays",
         }
     ]
+    assert {name: value for name, value in properties.items() if name.startswith("nor:")} == {
+        "nor:place": "Frankfurt",
+        "nor:country": "DE",
+        "nor:hardware": "64 × NVIDIA L4",
+        "nor:limits": "At most 8 vCPU each",
+        "nor:certifications": ["ISO 27001"],
+    }
     assert links(record) == {
         "self": f"http://testserver{ITEMS}/hub-notebooks",
         "collection": "http://testserver/ogc/collections/offerings",

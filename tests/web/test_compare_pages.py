@@ -66,6 +66,29 @@ def test_what_is_not_known_is_said_so(client: Client) -> None:
     assert shown["Support"] == ["Not stated", "Not stated"]
 
 
+def test_further_facts_are_compared_each_with_its_source(client: Client) -> None:
+    facts = {"hardware": "64 × NVIDIA L4", "maturity": "Operational", "support_hours": "Weekdays", "limits": "8 vCPU"}
+    Offering.objects.filter(slug="hub-notebooks").update(
+        **facts,
+        certifications=["ISO 27001"],
+        availability="99.5 % of each month",
+        sources={"hardware": {"source": "https://hub.example/machines", "date": "2026-02"}},
+    )
+    Offering.objects.filter(slug="batch-batch").update(maturity="Operational")
+
+    page = page_of(client, TWO)
+    shown = rows(page)
+
+    assert shown["Hardware"][0].startswith("64 × NVIDIA L4")
+    assert "https://hub.example/machines" in str(page)
+    assert shown["Maturity"] == ["Operational", "Operational"]
+    for label in ("Hardware", "Limits", "Availability", "Support hours", "Certifications"):
+        assert shown[label][1] == "Not stated"
+    different = rows(page_of(client, f"{TWO}&differences=1"))
+    assert "Hardware" in different
+    assert "Maturity" not in different
+
+
 def test_only_differences_leaves_out_what_is_the_same(client: Client) -> None:
     everything = rows(page_of(client, TWO))
     page = page_of(client, f"{TWO}&differences=1")

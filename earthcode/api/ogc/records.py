@@ -19,6 +19,7 @@ from earthcode.api.ogc.standard import (
     GEOJSON,
     HTML,
     JSON,
+    OURS,
     RECORD_CORE,
     SERVICE,
     Link,
@@ -56,6 +57,7 @@ def record_of(offering: Offering, request: HttpRequest) -> Json:
             "themes": _themes(offering, request),
             "contacts": [_provider(offering)],
             **_external_ids(offering),
+            **_further_facts(offering),
         },
         "links": _links(offering, request),
     }
@@ -123,6 +125,10 @@ def _keywords(offering: Offering) -> list[str]:
         *offering.workflow_types,
         *offering.datasets,
     ]
+    if offering.platform.is_open_science:
+        words.append("FAIR Open Science platform")
+    if offering.platform.is_infrastructure:
+        words.append("FAIR Infrastructure platform")
     if offering.platform.earthcode_integrated:
         words.append("Integrated with EarthCODE")
     if offering.sponsorable:
@@ -162,7 +168,25 @@ def _provider(offering: Offering) -> Json:
         contact["addresses"] = [{"country": provider.country}]
     if provider.website:
         contact["links"] = [link(provider.website, "about", HTML, provider.name)]
+    if offering.support:
+        contact["contactInstructions"] = offering.support
+    if offering.support_hours:
+        contact["hoursOfService"] = offering.support_hours
     return contact
+
+
+def _further_facts(offering: Offering) -> Json:
+    """What the standard has no member for, under names of our own, as the offering's page has it."""
+    facts = {
+        "place": offering.place,
+        "country": offering.country,
+        "hardware": offering.hardware,
+        "availability": offering.availability,
+        "limits": offering.limits,
+        "maturity": offering.maturity,
+        "certifications": offering.certifications,
+    }
+    return {f"{OURS}{name}": value for name, value in facts.items() if value}
 
 
 def _external_ids(offering: Offering) -> Json:

@@ -15,6 +15,8 @@ OPENAPI: Final = "application/vnd.oai.openapi+json;version=3.0"
 COLLECTION: Final = "offerings"
 #: What every record is (``properties.type``).
 SERVICE: Final = "service"
+#: Before the names of members that the standard does not have (20-004r1 lets a record have more).
+OURS: Final = "nor:"
 
 RECORD_CORE: Final = "http://www.opengis.net/spec/ogcapi-records-1/1.0/conf/record-core"
 #: The conformance classes that we claim. HTML is not among them: people have the catalogue's own pages.
