@@ -33,19 +33,27 @@ SECTIONS: Final[dict[str, tuple[str, ...]]] = {
         "protocols",
         "workflow_types",
         "datasets",
+        "hardware",
         "place",
         "country",
         "location",
         "not_stated",
     ),
-    "access": ("access", "access_url", "documentation_url", "support"),
+    "access": ("access", "access_url", "documentation_url", "support", "support_hours"),
+    "promises": ("availability", "limits", "maturity", "certifications"),
 }
 
 #: Facts whose source stands beside them on the offering's page.
-SOURCED: Final = ("datasets", "place", "service_types", "sponsorable", "access", "support")
+SOURCED: Final = (
+    *("datasets", "place", "service_types", "sponsorable", "access", "support", "support_hours"),
+    *("hardware", *SECTIONS["promises"]),
+)
 
-#: Facts that no form of a draft asks for; a draft keeps them as they are.
-UNEDITED_TEXTS: Final = ("support_hours", "hardware", "availability", "limits", "maturity")
+#: What the card does not show: the preview lists it below.
+_BELOW_THE_CARD: Final = (
+    *("workflow_types", "hardware", "access", "documentation_url", "support", "support_hours"),
+    *SECTIONS["promises"],
+)
 
 _PLAN_TEXTS: Final = (
     "name",
@@ -73,7 +81,11 @@ def content_of(offering: Offering) -> Content:
         "access_url",
         "documentation_url",
         "support",
-        *UNEDITED_TEXTS,
+        "support_hours",
+        "hardware",
+        "availability",
+        "limits",
+        "maturity",
     )
     lists = (
         "service_types",
@@ -189,6 +201,11 @@ def digest(part: Any) -> str:
     return blake2b(text.encode(), digest_size=8).hexdigest()
 
 
+def below_the_card(content: Content) -> list[tuple[str, str]]:
+    """What is stated and the card does not show: label and words."""
+    return [(str(_LABELS[name]), _words(name, content[name])) for name in _BELOW_THE_CARD if content.get(name)]
+
+
 def missing_from(content: Content) -> list[str]:
     """The sections that cannot be published as they are."""
     missing = []
@@ -258,9 +275,6 @@ _LABELS: Final[dict[str, Any]] = {
     "is_demonstration": _lazy("Demonstration"),
 }
 
-#: Outside the sections: what a provider may change alone. Everything else that differs is ESA's to approve, also what is added
-#: to the record later: a change that nobody compared would be published unseen.
-_FACTS: Final = frozenset({"support_hours", "hardware", "availability", "maturity", "certifications"})
 #: Of a plan and of a component: what has a rule of its own below.
 _OF_A_PLAN: Final = (
     "name",
@@ -285,8 +299,9 @@ def changes(before: Content, after: Content) -> list[Change]:
         old, now = before.get(name), after.get(name)
         if old != now:
             found.append(Change(str(_LABELS[name]), _words(name, old), _words(name, now), _reason_for(name, new=new)))
+    # Also what is added to the record later: a change that nobody compared would be published unseen.
     for name in _differing(before, after, apart={"plans", "sources"}.union(*SECTIONS.values())):
-        reason = "" if name in _FACTS and not new else _reason_for(name, new=new) or _("more than facts changes")
+        reason = _reason_for(name, new=new) or _("more than facts changes")
         found.append(_change("", name, before, after, reason))
     plans_before, plans_after = _by_slug(before), _by_slug(after)
     for slug, plan in plans_after.items():
@@ -311,6 +326,9 @@ def _reason_for(name: str, *, new: bool) -> str:
             return _("the tier changes")
         case "sponsorable":
             return _("whether ESA sponsors it changes")
+        case "limits":
+            # Nobody can tell from a text whether it gives less than before.
+            return _("what it gives at most changes")
         case _:
             return ""
 

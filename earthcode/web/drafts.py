@@ -36,6 +36,7 @@ from earthcode.publishing.content import (
     Change,
     Content,
     NewPrice,
+    below_the_card,
     changes,
     dated,
     digest,
@@ -64,6 +65,7 @@ _SECTION_HEADS: dict[str, tuple[Words, Words]] = {
     "about": (gettext_lazy("What it is"), gettext_lazy("What people read first, in the list and on its page.")),
     "work": (gettext_lazy("Data and ways to work"), gettext_lazy("What people filter the catalogue by.")),
     "access": (gettext_lazy("Getting in and support"), gettext_lazy("How people sign in, read on and get help.")),
+    "promises": (gettext_lazy("What you promise"), gettext_lazy("How far people can rely on it, and how far it goes.")),
 }
 
 
@@ -168,8 +170,16 @@ def card_of(draft: Draft, content: Content) -> dict[str, Any]:
 
 
 def _preview(request: SignedInRequest, draft: Draft, content: Content) -> HttpResponse:
-    context = {"card": card_of(draft, tidy(content)), "workload": Workload().summary}
-    return TemplateResponse(request, "publishing/_preview.html", context)
+    return TemplateResponse(request, "publishing/_preview.html", _preview_of(draft, tidy(content)))
+
+
+def _preview_of(draft: Draft, content: Content) -> dict[str, Any]:
+    """The card, and below it what else the offering's page would state."""
+    return {
+        "card": card_of(draft, content),
+        "workload": Workload().summary,
+        "stated": [{"label": label, "value": value} for label, value in below_the_card(content)],
+    }
 
 
 # --- sections ---------------------------------------------------------------------------------------------------------
@@ -216,8 +226,7 @@ def offering_draft_section(request: SignedInRequest, pk: int, section: str) -> H
         "title": title,
         "intro": intro,
         "meanwhile": meanwhile,
-        "card": card_of(draft, tidy({**draft.content, **form.typed})),
-        "workload": Workload().summary,
+        **_preview_of(draft, tidy({**draft.content, **form.typed})),
     }
     return TemplateResponse(request, "publishing/section.html", context, status=422 if form.errors else 200)
 
@@ -281,8 +290,7 @@ def offering_draft_plan(request: SignedInRequest, pk: int, slug: str = "") -> Ht
         "slug": slug,
         "title": stored["name"] if stored else _("New plan"),
         "notice_days": settings.PRICE_NOTICE_DAYS,
-        "card": card_of(draft, draft.content),
-        "workload": Workload().summary,
+        **_preview_of(draft, draft.content),
     }
     return TemplateResponse(request, "publishing/plan.html", context, status=422 if has_errors else 200)
 
@@ -371,8 +379,7 @@ def offering_draft_check(request: SignedInRequest, pk: int) -> HttpResponse:
         "difference": difference,
         "missing": str(IncompleteDraft(missing)) if (missing := missing_from(draft.content)) else "",
         "form": form,
-        "card": card_of(draft, draft.content),
-        "workload": Workload().summary,
+        **_preview_of(draft, draft.content),
         "changed_meanwhile": changed_meanwhile,
         "notice_days": settings.PRICE_NOTICE_DAYS,
     }
@@ -468,8 +475,7 @@ def offering_approval(request: SignedInRequest, pk: int) -> HttpResponse:
     context = {
         "draft": draft,
         "difference": Difference.of(draft, today=timezone.localdate()),
-        "card": card_of(draft, draft.content),
-        "workload": Workload().summary,
+        **_preview_of(draft, draft.content),
         "form": form,
         "may_decide": why_not is None,
         "why_not": why_not.message if why_not is not None and draft.status == DraftStatus.WAITING else "",

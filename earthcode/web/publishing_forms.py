@@ -144,6 +144,13 @@ class WorkForm(SectionForm):
         label=_("Data on site"),
         help_text=_("One a line: Sentinel-2, Landsat 8, …"),
     )
+    hardware = TextField(
+        max_length=2000,
+        rows=3,
+        required=False,
+        label=_("Hardware"),
+        help_text=_("Machines and accelerators, with how many of what: 16 × NVIDIA A100, 40 GB."),
+    )
     place = TextField(max_length=120, required=False, label=_("Data centre"), help_text=_("The town."))
     country = forms.CharField(
         max_length=2, required=False, label=_("Country of the data centre"), help_text=_("Two letters: DE, PL, …")
@@ -196,12 +203,41 @@ class AccessForm(SectionForm):
         help_text=_("Empty: the platform's own address."),
     )
     documentation_url = forms.URLField(max_length=200, required=False, assume_scheme="https", label=_("Documentation"))
-    support = TextField(
-        max_length=300, required=False, label=_("Support"), help_text=_("Where people get help, and when.")
+    support = TextField(max_length=300, required=False, label=_("Support"), help_text=_("Where people get help."))
+    support_hours = TextField(
+        max_length=200, required=False, label=_("Hours of support"), help_text=_("For example: weekdays, 9 to 17 CET.")
     )
 
 
-SECTION_FORMS: dict[str, type[SectionForm]] = {"about": AboutForm, "work": WorkForm, "access": AccessForm}
+class PromisesForm(SectionForm):
+    availability = TextField(
+        max_length=2000,
+        rows=3,
+        required=False,
+        label=_("Availability"),
+        help_text=_("What you promise of it (SLA): 99.5 % of each month, back within a working day, …"),
+    )
+    limits = TextField(
+        max_length=2000,
+        rows=3,
+        required=False,
+        label=_("Limits"),
+        help_text=_("What you give at most, whatever is paid. Other words need the approval of ESA."),
+    )
+    maturity = TextField(
+        max_length=200, required=False, label=_("Maturity"), help_text=_("For example: operational, pilot, TRL 7.")
+    )
+    certifications = LinesField(
+        longest=120, required=False, label=_("Certifications"), help_text=_("One a line: ISO 27001, CoreTrustSeal, …")
+    )
+
+
+SECTION_FORMS: dict[str, type[SectionForm]] = {
+    "about": AboutForm,
+    "work": WorkForm,
+    "access": AccessForm,
+    "promises": PromisesForm,
+}
 
 
 class PlanForm(SectionForm):

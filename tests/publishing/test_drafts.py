@@ -171,6 +171,49 @@ def test_what_the_provider_states_has_the_provider_as_its_source(draft: Draft, p
     }
 
 
+FURTHER: dict[str, dict[str, Any]] = {
+    "work": {"hardware": "16 × NVIDIA A100"},
+    "access": {"support_hours": "Weekdays, 9 to 17 CET"},
+    "promises": {
+        "availability": "99.5 % of each month",
+        "maturity": "Operational",
+        "certifications": ["ISO 27001", "CoreTrustSeal"],
+    },
+}
+
+
+def test_the_provider_alone_publishes_further_facts_each_with_its_source(
+    draft: Draft, petra: User, now: datetime
+) -> None:
+    for section, values in FURTHER.items():
+        publishing.save_section(draft, section=section, values=values, by=petra, at=now)
+    facts = {name: value for values in FURTHER.values() for name, value in values.items()}
+    found = changes(draft.base, draft.content)
+
+    offering = publishing.publish(draft, by=petra, at=now)
+
+    assert len(found) == len(facts)
+    offering.refresh_from_db()
+    assert {name: getattr(offering, name) for name in facts} == facts
+    assert set(offering.sources) == set(facts)
+    assert offering.versions.first().content["hardware"] == "16 × NVIDIA A100"
+
+
+@pytest.mark.parametrize("before", ["", "At most 8 vCPU each"])
+def test_other_words_about_limits_are_for_esa_to_approve(
+    hub_plan: Plan, petra: User, now: datetime, before: str
+) -> None:
+    Offering.objects.update(limits=before)
+    hub_plan.offering.refresh_from_db()
+    draft = publishing.edit(hub_plan.offering, by=petra, at=now)
+    publishing.save_section(draft, section="promises", values={"limits": "At most 4 vCPU each"}, by=petra, at=now)
+
+    with pytest.raises(NeedsApproval, match="what it gives at most changes"):
+        publishing.publish(draft, by=petra, at=now)
+
+    assert set(Offering.objects.values_list("limits", flat=True)) == {before}
+
+
 # --- who may publish what ---------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,7 @@ from earthcode.publishing import notices
 from earthcode.publishing.models import Draft, DraftStatus, MaintenanceWindow
 from earthcode.sponsorship.models import Award
 from tests.conftest import Clock
-from tests.support.pages import errors, soup, words
+from tests.support.pages import errors, in_one_line, soup, words
 from tests.support.queries import assert_queries_do_not_grow
 
 
@@ -191,6 +191,25 @@ def test_facts_are_published_at_once(as_petra: Client, hub_plan: Plan, petra: Us
     as_petra.post(check)
 
     assert Offering.objects.get(pk=hub_plan.offering_id).support == "A forum."
+
+
+def test_further_facts_are_previewed_checked_and_compared(
+    as_petra: Client, hub_plan: Plan, petra: User, now: datetime
+) -> None:
+    draft = publishing.edit(hub_plan.offering, by=petra, at=now)
+    url = reverse("offering_draft_section", args=[draft.pk, "promises"])
+    typed = {**fields_of(as_petra.get(url)), "availability": "99.5 % of each month", "limits": "8 vCPU each"}
+
+    preview = as_petra.post(url, typed, headers={"HX-Request": "true"})
+    refused = as_petra.post(url, {**typed, "maturity": "x" * 201, "certifications": "y" * 121})
+    as_petra.post(url, typed)
+
+    assert "Availability 99.5 % of each month" in in_one_line(soup(preview))
+    assert [each.split(":")[0] for each in errors(refused)] == ["Maturity", "Certifications"]
+    assert fields_of(refused)["availability"] == "99.5 % of each month"
+    check = words(as_petra.get(reverse("offering_draft_check", args=[draft.pk])))
+    assert "Availability" in check
+    assert "what it gives at most changes" in check
 
 
 def test_the_preview_is_priced_with_what_was_typed(
