@@ -65,35 +65,40 @@ class OfferingEntry:
 
 
 #: Each offering with its platform and provider, and its plans in JSON: what a plan meters, with the rates of the day.
-#: One statement, so that all of it is of one moment.
+#: One statement, so that all of it is of one moment. Each subquery looks its few rows up by an index: joined to what is
+#: grouped before, a wrong guess of the planner's (as before the first ANALYZE) would make it group again for every row.
 _LISTED: Final = """
-WITH rates AS (
-    SELECT component_id, json_agg(json_build_array(
-        id, audience, reason, micro_per_unit, micro_low, evidence
-    ) ORDER BY audience) AS of_it
-    FROM catalogue_rate WHERE valid @> %(day)s::date GROUP BY component_id
-), components AS (
-    SELECT plan_id, json_agg(json_build_array(
-        id, metric, label, included, "limit", step, free_months, block_months, conversion, conversion_low, rates.of_it
-    ) ORDER BY id) AS of_it
-    FROM catalogue_component LEFT JOIN rates ON rates.component_id = id WHERE in_use GROUP BY plan_id
-), plans AS (
-    SELECT offering_id, json_agg(json_build_array(
-        id, slug, name, kind, audience, months_max, components.of_it
-    ) ORDER BY id) AS of_it
-    FROM catalogue_plan LEFT JOIN components ON components.plan_id = id WHERE is_listed GROUP BY offering_id
-)
 SELECT
     offering.id, offering.slug, offering.name, offering.code, offering.summary, offering.place, offering.country,
     offering.longitude, offering.latitude, offering.tier, offering.service_types, offering.interfaces, offering.datasets,
     offering.workflow_types, offering.access_url, offering.sponsorable, offering.is_demonstration,
     platform.id, platform.name, platform.registry_id, platform.access_url, platform.earthcode_integrated,
     provider.slug, provider.name,
-    plans.of_it::text
+    (
+        SELECT json_agg(json_build_array(
+            plan.id, plan.slug, plan.name, plan.kind, plan.audience, plan.months_max,
+            (
+                SELECT json_agg(json_build_array(
+                    component.id, component.metric, component.label, component.included, component.limit, component.step,
+                    component.free_months, component.block_months, component.conversion, component.conversion_low,
+                    (
+                        SELECT json_agg(json_build_array(
+                            rate.id, rate.audience, rate.reason, rate.micro_per_unit, rate.micro_low, rate.evidence
+                        ) ORDER BY rate.audience)
+                        FROM catalogue_rate rate
+                        WHERE rate.component_id = component.id AND rate.valid @> %(day)s::date
+                    )
+                ) ORDER BY component.id)
+                FROM catalogue_component component
+                WHERE component.plan_id = plan.id AND component.in_use
+            )
+        ) ORDER BY plan.id)
+        FROM catalogue_plan plan
+        WHERE plan.offering_id = offering.id AND plan.is_listed
+    )::text
 FROM catalogue_offering offering
 JOIN catalogue_platform platform ON platform.id = offering.platform_id
 JOIN identity_organisation provider ON provider.id = platform.provider_id
-LEFT JOIN plans ON plans.offering_id = offering.id
 WHERE offering.is_listed
 ORDER BY offering.name, offering.id
 """
