@@ -1,11 +1,13 @@
 from datetime import timedelta
 
+import psycopg
 import pytest
 from django.db import connection
 
 from earthcode.ledger import actions as ledger
 from earthcode.ledger import queries
 from earthcode.ledger.actions import EntryKind, Line
+from earthcode.ledger.models import Account, Checkpoint
 from earthcode.ledger.queries import StatementLine
 from earthcode.lib.money import credits
 
@@ -149,6 +151,20 @@ def test_a_checkpoint_waits_for_transactions_that_may_still_post(committed_books
         slow.execute("COMMIT")
     assert ledger.roll_up() > 0
     assert queries.balance(books.call.commitment) == before + 5 - 1
+
+
+@committing
+def test_the_database_writes_no_checkpoint_in_a_transaction_that_may_have_posted(committed_books: Books) -> None:
+    books = committed_books
+    account = Account.objects.get(code=books.call.commitment)
+    with plain_connection() as raw:
+        raw.execute("BEGIN")
+        raw.execute("SELECT pg_current_xact_id()")  # as posting does
+        with pytest.raises(psycopg.Error, match="a transaction of its own"):
+            raw.execute("SELECT ledger_checkpoint(%s)", [account.pk])
+
+    assert not Checkpoint.objects.filter(account=account).exists()
+    assert ledger.roll_up() > 0
 
 
 def test_a_checkpoint_is_refused_inside_a_transaction(books: Books) -> None:
