@@ -122,10 +122,16 @@ BEGIN
 END
 $$;
 
--- Where credits of a wallet go that come back at a moment: to the wallet, or to its call when the wallet's window is over.
+-- Where credits of a wallet go that come back at a moment: to the wallet, or to its call when the wallet's window is over. In
+-- plpgsql, which plans its query once for each connection, not for each call.
 CREATE FUNCTION ledger_goes_back_to(p_wallet bigint, p_at timestamptz) RETURNS bigint
-LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
-    SELECT CASE WHEN closes_at <= p_at THEN home_id ELSE id END FROM ledger_account WHERE id = p_wallet
+LANGUAGE plpgsql STABLE AS $$
+DECLARE
+    account_id bigint;
+BEGIN
+    SELECT CASE WHEN closes_at <= p_at THEN home_id ELSE id END INTO account_id FROM ledger_account WHERE id = p_wallet;
+    RETURN account_id;
+END
 $$;
 
 -- Gives what a wallet has left to its call, as an entry at the end of its window; null if there is nothing left, or if the window
