@@ -32,6 +32,7 @@ from earthcode.web.catalogue import WorkloadForm, values_of
 from earthcode.web.freshness import Freshness
 from earthcode.web.lists import paginate
 from earthcode.web.request_forms import asked_of, label_of, workload_words
+from earthcode.web.requests import DRAFTS_SHOWN, drafts_of
 from earthcode.web.signed_in import SignedInRequest
 
 #: Workloads to start from: name → label, what it is, and the numbers that differ from ``Workload()``. Ours, and round.
@@ -299,6 +300,7 @@ def estimate(request: HttpRequest, token: str) -> HttpResponse:
     shown = [_line_shown(line, item) for line, item in zip(lines, again.items, strict=True)]
     workload = Workload.from_json(kept.workload)
     free = standing.free_credits_of(request)
+    may_request = any(line.quote is not None and not line.quote.is_free for line in shown)
     response = TemplateResponse(
         request,
         "estimates/page.html",
@@ -314,7 +316,8 @@ def estimate(request: HttpRequest, token: str) -> HttpResponse:
             "changes": _changes(shown),
             "new_url": _again_url(lines, kept),
             "request_url": f"{reverse('request_new')}?{urlencode({'estimate': kept.token})}",
-            "may_request": any(line.quote is not None and not line.quote.is_free for line in shown),
+            "may_request": may_request,
+            "drafts": drafts_of(request.user)[:DRAFTS_SHOWN] if may_request and isinstance(request.user, User) else [],
             "fits": standing.Field([], free).fits(kept.total),
             "fit_text": standing.Field([], free).fit_text(kept.total),
         },

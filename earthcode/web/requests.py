@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from django.contrib import messages
@@ -209,12 +209,15 @@ def estimate_in(request: HttpRequest, *, on: date) -> FromEstimate | None:
 def request_new(request: SignedInRequest) -> HttpResponse:
     """A title and a project, and the request is there.
 
-    With ``?plan=`` and a workload, its first line as well; with ``?estimate=`` all the lines of a kept estimate.
+    With ``?plan=`` and a workload, its first line as well; with ``?estimate=`` all the lines of a kept estimate, which may also
+    go to a request that has been started (``add_to``).
     """
     now = timezone.now()
     wanted = wanted_by(request, on=now.date())
     run = run_wanted(request)
     from_estimate = estimate_in(request, on=now.date()) if wanted is None else None
+    if from_estimate is not None and (reference := request.POST.get("add_to")):
+        return _add(request, reference, from_estimate)
     initial = _likely_project(request) | ({"title": _("Run: %(title)s") % {"title": run.title[:190]}} if run else {})
     form = NewRequestForm(posted(request), user=request.user, initial=initial)
     if form.is_valid():
@@ -225,7 +228,7 @@ def request_new(request: SignedInRequest) -> HttpResponse:
         else:
             _tell_of_changes(request, from_estimate)
             return redirect("request_edit", resource_request.reference)
-    drafts = with_offerings(ResourceRequest.objects.editable_by(request.user)).order_by("-saved_at", "-pk")[:5]
+    drafts = with_offerings(drafts_of(request.user))[:DRAFTS_SHOWN]
     free = max((each.free for each in free_credits(request.user, on=now.date())), default=0)
     cost = wanted.quote.total if wanted and wanted.quote else None
     return TemplateResponse(
@@ -236,7 +239,7 @@ def request_new(request: SignedInRequest) -> HttpResponse:
             "wanted": wanted,
             "run": run,
             "from_estimate": from_estimate,
-            "drafts": rows_of(drafts) if cost is not None else [],
+            "drafts": rows_of(drafts) if cost is not None or (from_estimate and from_estimate.to_request) else [],
             # Said only where they would do.
             "free_credits": free if cost is not None and cost <= free else 0,
         },
@@ -261,17 +264,54 @@ def _start(
         sponsorship.save_line(resource_request, plan=wanted.plan, workload=wanted.workload, by=by, at=now)
     if run is not None:
         science.plan_run(run, reference=resource_request.reference, at=now)
-    for item in from_estimate.to_request if from_estimate else ():
-        assert from_estimate is not None
-        margin = from_estimate.estimate.margin_percent
-        sponsorship.save_line(
-            resource_request, plan=item.plan, workload=item.workload, margin_percent=margin, by=by, at=now
-        )
+    if from_estimate is not None:
+        _save_items(resource_request, from_estimate, by=by, at=now)
     return resource_request
 
 
+#: Drafts that are offered to add something to.
+DRAFTS_SHOWN = 5
+
+
+def drafts_of(user: User) -> QuerySet[ResourceRequest]:
+    """The requests that somebody may add to, the one they worked on last first."""
+    return ResourceRequest.objects.editable_by(user).order_by("-saved_at", "-pk")
+
+
+def _add(request: SignedInRequest, reference: str, from_estimate: FromEstimate) -> HttpResponse:
+    """All the lines of an estimate to a request that has been started, or none of them."""
+    resource_request = get_object_or_404(
+        ResourceRequest.objects.editable_by(request.user).prefetch_related("lines"), reference=reference
+    )
+    had = {line.plan_id for line in resource_request.lines.all()}
+    try:
+        _save_items(resource_request, from_estimate, by=request.user, at=timezone.now())
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+        return redirect(request.get_full_path())
+    _tell_of_changes(request, from_estimate)
+    if replaced := [str(item.plan) for item in from_estimate.to_request if item.plan.pk in had]:
+        words = _("What the request asked for before on these was replaced: %(plans)s.")
+        messages.warning(request, words % {"plans": ", ".join(replaced)})
+    return redirect("request_edit_platforms", resource_request.reference)
+
+
+@transaction.atomic
+def _save_items(resource_request: ResourceRequest, from_estimate: FromEstimate, *, by: User, at: datetime) -> None:
+    """A line for each plan of the estimate that there is something to ask for on."""
+    for item in from_estimate.to_request:
+        sponsorship.save_line(
+            resource_request,
+            plan=item.plan,
+            workload=item.workload,
+            margin_percent=from_estimate.estimate.margin_percent,
+            by=by,
+            at=at,
+        )
+
+
 def _tell_of_changes(request: SignedInRequest, from_estimate: FromEstimate | None) -> None:
-    """Say where the new request is not what the estimate was."""
+    """Say where the request is not what the estimate was."""
     if from_estimate is None:
         return
     if from_estimate.has_changed:

@@ -17,6 +17,7 @@ from earthcode.catalogue.models import Estimate, EstimateTally, Offering, Plan, 
 from earthcode.catalogue.pricing import Workload
 from earthcode.identity.models import Project, User
 from earthcode.lib.money import credits
+from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import ResourceRequest
 from earthcode.web.estimates import PRESETS
 from tests.support.catalogue import link, page_of, words
@@ -430,3 +431,47 @@ def test_decimal_margins_are_not_lost(client: Client, both: str) -> None:
     assert isinstance(field, Tag)
     assert (field["value"], field["aria-invalid"]) == ("7.5", "true")
     assert Decimal("434.4") == Decimal(words(page.select_one("#estimate-total")).split()[0])
+
+
+def test_it_is_added_to_a_request_that_has_been_started(
+    as_alice: Client, draft: ResourceRequest, kept: Kept, hub_plan: Plan, alice: User, now: Any
+) -> None:
+    sponsorship.save_line(draft, plan=hub_plan, workload=Workload(months=1), by=alice, at=now)
+    estimate = kept(margin_percent=10)
+
+    page = page_of(as_alice, estimate.get_absolute_url())
+    button = page.select_one(f"button[name=add_to][value='{draft.reference}']")
+    assert button is not None
+    assert button.parent is not None
+    answer = as_alice.post(str(button.parent["action"]), {"add_to": draft.reference}, follow=True)
+
+    assert [(line.amount, line.margin_percent) for line in draft.lines.order_by("amount")] == [
+        (credits("158.4"), 10),
+        (credits("319.44"), 10),
+    ]
+    assert "was replaced: Notebooks on Coastal Hub, Standard." in answer.content.decode()
+    assert ResourceRequest.objects.count() == 1
+
+
+def test_it_is_not_added_to_the_request_of_somebody_else(
+    as_stranger: Client, draft: ResourceRequest, kept: Kept
+) -> None:
+    estimate = kept()
+
+    assert page_of(as_stranger, estimate.get_absolute_url()).select("button[name=add_to]") == []
+    answer = as_stranger.post(f"/requests/new/?estimate={estimate.token}", {"add_to": draft.reference})
+
+    assert answer.status_code == 404
+    assert not draft.lines.exists()
+
+
+def test_an_estimate_that_a_request_cannot_take_whole_adds_nothing(
+    as_alice: Client, draft: ResourceRequest, kept: Kept, batch_plan: Plan, now: Any
+) -> None:
+    estimate = kept()
+    type(batch_plan.offering).objects.filter(pk=batch_plan.offering_id).update(retires_on=now.date())
+
+    answer = as_alice.post(f"/requests/new/?estimate={estimate.token}", {"add_to": draft.reference}, follow=True)
+
+    assert not draft.lines.exists()
+    assert "alert" in answer.content.decode()
