@@ -600,7 +600,8 @@ class TrialBalance:
 def trial_balance(*, at: datetime | None = None) -> TrialBalance:
     """What all accounts have come to, by unit and kind, in one snapshot: now, or by all that counted at a moment.
 
-    Now costs a look at each account; a moment costs a walk over all postings.
+    Now costs a look at each account; a moment costs a look at each span, and a walk over the postings of accounts too short to
+    have any, and of spans that lie on both sides of it.
     """
     with connection.cursor() as cursor:
         if at is None:
