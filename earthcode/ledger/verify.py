@@ -153,7 +153,7 @@ _SPANS = """
         SELECT account_id, ((side.seq - 1) / numbered.length + 1) * numbered.length AS upto, sum(side.debit) AS debits,
                sum(side.credit) AS credits, count(*) AS postings, min(effective_at) AS first_at, max(effective_at) AS last_at
         FROM (
-            SELECT account_id, first_length AS length, max(upto) AS last FROM span WHERE NOT deferred GROUP BY 1, 2
+            SELECT account_id, min(first_length) AS length, max(upto) AS last FROM span WHERE NOT deferred GROUP BY 1
         ) numbered
         JOIN (
             SELECT debit_id AS account_id, debit_seq AS seq, entry_id, amount AS debit, 0 AS credit
