@@ -474,6 +474,8 @@ _GUARDS = """
         ('ledger_hold', 'ledger_hold_within_authorisation'),
         ('ledger_hold', 'ledger_hold_refund_within_capture'),
         ('ledger_hold_part', 'ledger_hold_part_within_authorisation'),
+        ('ledger_hold_part', 'ledger_hold_part_wallet_is_unique'),
+        ('ledger_hold_part', 'ledger_hold_part_held_is_unique'),
         ('ledger_window', 'ledger_window_key_is_unique'),
         ('ledger_entry', 'ledger_entry_key_is_unique'),
         ('ledger_posting', 'ledger_posting_amount_is_positive'),
