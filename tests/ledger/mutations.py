@@ -175,7 +175,9 @@ def _run_tests(
 
 def pytest_configure() -> None:
     """As a plugin of pytest: the rule of ``verify_ledger`` that finds nothing; and that a test fails is enough to know."""
-    settings.register_profile("first failure", phases=[Phase.generate])  # not its smallest example, which takes minutes
+    settings.register_profile(
+        "first failure", phases=[Phase.explicit, Phase.generate]
+    )  # not its smallest example, which takes minutes
     settings.load_profile("first failure")
     if os.environ.get("WITHOUT_RULE"):
         from dataclasses import replace
