@@ -1,7 +1,7 @@
 -- Holds: credits set aside, taken by usage, given back.
 --
--- Each function looks for its key after it has the hold's lock, and before it looks at the hold's state: of two workers with one
--- key, the second waits, finds the entry of the first, and returns it.
+-- Each function looks for its key after it has the hold's lock, and before it refuses because of the hold's state: of two workers
+-- with one key, the second waits, finds the entry of the first, and returns it.
 
 -- Sets credits aside; returns the hold as it is now, which after a replay may have been used.
 CREATE FUNCTION ledger_hold(
@@ -88,22 +88,30 @@ DECLARE
     amounts bigint[];
 BEGIN
     SELECT * INTO hold FROM ledger_hold WHERE id = p_hold FOR NO KEY UPDATE;
-    entry_id := (ledger_replay(p_key, request_hash)).id;
-    replayed := entry_id IS NOT NULL;
-    IF replayed THEN
-        RETURN;
-    END IF;
     has_left := CASE WHEN p_at < hold.expires_at THEN hold.authorised - hold.captured - hold.released ELSE 0 END;
-    IF hold.id IS NULL OR has_left = 0 AND NOT p_beyond THEN
+    IF (has_left = 0 OR p_amount > has_left) AND NOT p_beyond OR hold.id IS NULL THEN
+        -- The hold cannot give this, unless it has given it before. (If it can, ledger_write looks for the key.)
+        entry_id := (ledger_replay(p_key, request_hash)).id;
+        replayed := entry_id IS NOT NULL;
+        IF replayed THEN
+            RETURN;
+        ELSIF has_left > 0 THEN
+            RAISE EXCEPTION 'hold % has % left', p_hold, has_left USING ERRCODE = 'LG010';
+        END IF;
         RAISE EXCEPTION 'hold % does not exist, is used up or has run out', p_hold USING ERRCODE = 'LG006';
-    ELSIF p_amount > has_left AND NOT p_beyond THEN
-        RAISE EXCEPTION 'hold % has % left', p_hold, has_left USING ERRCODE = 'LG010';
     END IF;
     covered := least(p_amount, has_left);
-    IF hold.tranches = 1 AND covered = p_amount AND (NOT p_final OR covered = has_left) THEN
-        debit_ids := ARRAY[hold.held_id];
-        credit_ids := ARRAY[hold.payee_id];
-        amounts := ARRAY[p_amount];
+    IF hold.tranches = 1 AND covered = p_amount THEN
+        -- As most are; what goes back is a line of its own.
+        IF p_final AND has_left > covered THEN
+            debit_ids := ARRAY[hold.held_id, hold.held_id];
+            credit_ids := ARRAY[hold.payee_id, ledger_goes_back_to(hold.wallet_id, p_at)];
+            amounts := ARRAY[p_amount, has_left - p_amount];
+        ELSE
+            debit_ids := ARRAY[hold.held_id];
+            credit_ids := ARRAY[hold.payee_id];
+            amounts := ARRAY[p_amount];
+        END IF;
     ELSE
         FOR part IN SELECT * FROM ledger_parts(hold) WHERE remaining > 0 LOOP
             taken := least(covered, part.remaining);
@@ -129,7 +137,7 @@ BEGIN
         idempotency_key, request_hash, kind, actor, reason, effective_at, debit_ids, credit_ids, amounts, hold_id
     )
     VALUES (p_key, request_hash, 'capture', p_actor, '', p_at, debit_ids, credit_ids, amounts, p_hold)
-    RETURNING ledger_draft.entry_id INTO entry_id;
+    RETURNING ledger_draft.entry_id, ledger_draft.replayed INTO entry_id, replayed;
 END
 $$;
 

@@ -117,23 +117,23 @@ BEGIN
         RAISE EXCEPTION 'an entry needs lines, each with a debit, a credit and an amount' USING ERRCODE = 'LG001';
     END IF;
 
-    well_formed := CASE
-        WHEN NEW.kind IN ('fund', 'award', 'return', 'transfer', 'repay', 'invoice', 'settle')
-            THEN NEW.hold_id IS NULL AND NEW.reverses_id IS NULL
-        WHEN NEW.kind = 'lapse'
-            THEN NEW.hold_id IS NULL AND NEW.reverses_id IS NULL AND lines = 1
-        WHEN NEW.kind = 'hold'
-            THEN NEW.hold_id IS NULL AND NEW.reverses_id IS NULL
-                 AND NEW.payee_id <> ALL (NEW.debit_ids || NEW.credit_ids)
-        WHEN NEW.kind IN ('capture', 'release', 'expire')
-            THEN NEW.hold_id IS NOT NULL AND NEW.reverses_id IS NULL
-        WHEN NEW.kind = 'refund'
-            THEN NEW.hold_id IS NOT NULL AND NEW.reverses_id IS NOT NULL
-        WHEN NEW.kind = 'reverse'
-            THEN NEW.reverses_id IS NOT NULL
-        ELSE false
-    END;
-    IF NOT coalesce(well_formed, false) OR NEW.actor = '' THEN
+    -- Each kind by itself: PostgreSQL sets up a condition as a whole, once in each transaction, however little of it is reached.
+    CASE NEW.kind
+        WHEN 'hold' THEN
+            well_formed := NEW.hold_id IS NULL AND NEW.payee_id <> ALL (NEW.debit_ids || NEW.credit_ids);
+        WHEN 'capture', 'release', 'expire', 'refund' THEN
+            well_formed := NEW.hold_id IS NOT NULL;
+        WHEN 'fund', 'award', 'return', 'transfer', 'repay', 'invoice', 'settle' THEN
+            well_formed := NEW.hold_id IS NULL;
+        WHEN 'lapse' THEN
+            well_formed := NEW.hold_id IS NULL AND lines = 1;
+        WHEN 'reverse' THEN
+            well_formed := true;
+        ELSE
+            well_formed := false;
+    END CASE;
+    IF NOT coalesce(well_formed, false) OR NEW.actor = ''
+       OR (NEW.reverses_id IS NULL) = (NEW.kind IN ('refund', 'reverse')) THEN
         RAISE EXCEPTION 'an entry needs a kind, what that kind asks for, and an actor' USING ERRCODE = 'LG001';
     END IF;
 
@@ -194,9 +194,16 @@ BEGIN
     END IF;
 
     IF lines > 1 THEN
-        PERFORM FROM ledger_account
-        WHERE id = ANY (NEW.debit_ids || NEW.credit_ids) AND NOT deferred
-        ORDER BY id FOR NO KEY UPDATE;
+        IF lines = 2 THEN
+            -- Of an array PostgreSQL would not know the length, and plan the statement anew each time.
+            PERFORM FROM ledger_account
+            WHERE id IN (NEW.debit_ids[1], NEW.debit_ids[2], NEW.credit_ids[1], NEW.credit_ids[2]) AND NOT deferred
+            ORDER BY id FOR NO KEY UPDATE;
+        ELSE
+            PERFORM FROM ledger_account
+            WHERE id = ANY (NEW.debit_ids || NEW.credit_ids) AND NOT deferred
+            ORDER BY id FOR NO KEY UPDATE;
+        END IF;
     END IF;
 
     FOR line IN 1..lines LOOP

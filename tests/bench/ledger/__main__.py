@@ -59,8 +59,12 @@ def posting(url: str, rounds: int, seconds: float, counts: tuple[int, ...]) -> N
             floors = [found["floor"][-1].per_second, pool.measure(of.floor, count, seconds).per_second]
             for name in DESIGNS:
                 ratios[name].append(found[name][-1].per_second / statistics.mean(floors))
-            by_pgbench["floor"].append(pgbench.rate(url, pgbench.FLOOR, count, seconds))
-            by_pgbench["posting"].append(pgbench.rate(url, pgbench.POST, count, seconds))
+            for name, script in (
+                ("floor", pgbench.FLOOR),
+                ("function", pgbench.POST),
+                ("hold + final capture", pgbench.ORDER),
+            ):
+                by_pgbench[name].append(pgbench.rate(url, script, count, seconds))
         say(f"\n{count} client{'s' if count > 1 else ''}; ratio to the floor: median (lowest–highest)\n")
         say(f"{'':36}{'ratio':>20}{'a second':>10}{'p50 ms':>8}{'p95 ms':>8}{'server µs':>11}")
         for name in DESIGNS:
@@ -72,8 +76,9 @@ def posting(url: str, rounds: int, seconds: float, counts: tuple[int, ...]) -> N
                 f"{name:36}{spread(ratios[name]):>20}{middle['per_second']:>10.0f}{middle['p50_ms']:>8.2f}"
                 f"{middle['p95_ms']:>8.2f}{middle['server_us']:>11.0f}"
             )
-        share = [one / floor for one, floor in zip(by_pgbench["posting"], by_pgbench["floor"], strict=True)]
-        say(f"{'function, by pgbench':36}{spread(share):>20}{statistics.median(by_pgbench['posting']):>10.0f}")
+        for name in ("function", "hold + final capture"):
+            share = [one / floor for one, floor in zip(by_pgbench[name], by_pgbench["floor"], strict=True)]
+            say(f"{f'{name}, by pgbench':36}{spread(share):>20}{statistics.median(by_pgbench[name]):>10.0f}")
         for name in ("function", "actions.post"):
             hot = [a / b for a, b in zip(ratios[f"{name}, one hot account"], ratios[name], strict=True)]
             say(f"{name}: one hot account at {spread(hot)} of uniform")

@@ -17,6 +17,16 @@ concat('award', chr(58), 'wallet-', (:debit)::text, chr(58), 'available'), \
 concat('award', chr(58), 'wallet-', (:credit)::text, chr(58), 'available'), \
 1, 'bench', '', now());
 """
+#: An order: a hold, and its final capture; two commits.
+ORDER = f"""\
+\\set wallet random(0, {WALLETS - 1})
+SELECT id AS hold FROM ledger_hold(gen_random_uuid(), \
+concat('award', chr(58), 'wallet-', (:wallet)::text, chr(58), 'available'), \
+concat('award', chr(58), 'wallet-', (:wallet)::text, chr(58), 'held'), \
+concat('provider', chr(58), 'provider', chr(58), 'bench', chr(58), 'accrued'), \
+10, now() + interval '9 days', 'bench', now()) \\gset
+SELECT entry_id FROM ledger_capture(gen_random_uuid(), :hold, 7, true, 'bench', now());
+"""
 
 
 def rate(url: str, script: str, clients: int, seconds: float) -> float:
