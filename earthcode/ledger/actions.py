@@ -24,8 +24,8 @@ import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
 import psycopg
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -154,6 +154,8 @@ _REFUSALS: dict[str, Refused] = {
     "LG015": OverRepayment("This is more than is owed."),
     "LG016": OutlivesWindow("Credits cannot move to where they would last longer."),
     "LG017": _INSUFFICIENT,
+    # PostgreSQL's own, when a total is too large for a bigint.
+    "22003": InvalidInput("This is more than an account can count."),
     "ledger_account_not_overdrawn": _INSUFFICIENT,
 }
 _REFUSALS |= {
@@ -348,8 +350,7 @@ class Line:
     amount: int
 
 
-@dataclass(frozen=True, slots=True)
-class Posted:
+class Posted(NamedTuple):
     """An entry that is in the books. ``replayed``: it was there before this call."""
 
     entry_id: int
@@ -758,7 +759,7 @@ def post_batch(drafts: Sequence[Draft], *, by: Actor) -> list[Posted]:
         entry_ids, replayed, _ = columns.post(by=by, all_or_nothing=True)
     except Refused as refusal:
         raise _of_the_batch(refusal) from refusal.__cause__
-    return list(map(Posted, entry_ids, replayed))
+    return list(map(Posted._make, zip(entry_ids, replayed, strict=True)))
 
 
 def post_each(drafts: Sequence[Draft], *, by: Actor) -> list[Posted | Refused]:
@@ -784,57 +785,48 @@ def post_each(drafts: Sequence[Draft], *, by: Actor) -> list[Posted | Refused]:
     return outcomes
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
 class _Columns:
     """Drafts as the database takes them: column by column, as text. Every microsecond here is one for each draft."""
 
     def __init__(self) -> None:
-        self.keys: list[str] = []
-        self.kinds: list[str] = []
-        self.reasons: list[str] = []
-        self.ats: list[datetime] = []
-        self.holds: list[str] = []
-        self.amounts: list[str] = []
-        self.finals: list[str] = []
+        #: Of each draft its key, kind, reason, moment (in microseconds), hold, amount, whether it is final, and where its lines
+        #: begin.
+        self.drafts: list[tuple[str, ...]] = []
         self.places_of_codes: dict[str, int] = {}
-        self.first_lines: list[int] = [1]
         self.debits: list[int] = []
         self.credits: list[int] = []
         self.line_amounts: list[int] = []
 
     def add(self, draft: Draft) -> None:
         """Refuses what can be refused without looking into the books."""
+        key, at, first_line = draft.key.hex, str((draft.at - _EPOCH) // _MICROSECOND), str(len(self.debits) + 1)
         if isinstance(draft, CaptureDraft):
-            amount, hold = _amount(draft.amount), draft.hold
-            self.kinds.append("capture")
-            self.reasons.append('""')
-            self.holds.append(str(hold if isinstance(hold, int) else hold.pk))
-            self.amounts.append(str(amount))
-            self.finals.append("t" if draft.final else "f")
+            hold, amount, final = str(_id(draft.hold)), str(_amount(draft.amount)), "t" if draft.final else "f"
+            self.drafts.append((key, "capture", '""', at, hold, amount, final, first_line))
         else:
             _check(draft.kind, draft.lines)
-            self.kinds.append(draft.kind.value)
-            self.reasons.append(_quoted(draft.reason))
-            self.holds.append("NULL")
-            self.amounts.append("NULL")
-            self.finals.append("NULL")
+            self.drafts.append((key, draft.kind.value, _quoted(draft.reason), at, "NULL", "NULL", "NULL", first_line))
             for line in draft.lines:
                 self.debits.append(self._place_of(line.debit))
                 self.credits.append(self._place_of(line.credit))
                 self.line_amounts.append(line.amount)
-        self.keys.append(draft.key.hex)
-        self.ats.append(draft.at)
-        self.first_lines.append(len(self.debits) + 1)
 
     def _place_of(self, account: AccountRef) -> int:
         return self.places_of_codes.setdefault(_code(account), len(self.places_of_codes) + 1)
 
     def post(self, *, by: Actor, all_or_nothing: bool) -> tuple[list[int], list[bool], list[str | None]]:
-        if not self.keys:
+        if not self.drafts:
             return [], [], []
+        *of_drafts, first_lines = zip(*self.drafts, strict=True)
         columns: list[Iterable[str]] = [
-            *(self.keys, self.kinds, self.reasons, map(datetime.isoformat, self.ats)),
-            *(self.holds, self.amounts, self.finals, map(_quoted, self.places_of_codes)),
-            *(map(str, column) for column in (self.first_lines, self.debits, self.credits, self.line_amounts)),
+            *of_drafts,
+            map(_quoted, self.places_of_codes),
+            (*first_lines, str(len(self.debits) + 1)),
+            *(map(str, column) for column in (self.debits, self.credits, self.line_amounts)),
         ]
         # The driver would ask each element of a list how it wants to be written.
         arrays = ["{" + ",".join(column) + "}" for column in columns]
@@ -842,8 +834,9 @@ class _Columns:
             """
             SELECT entry_ids, replayed, refusals
             FROM ledger_post_batch(
-                %s, %s::text[], %s, %s::uuid[], %s::text[], %s::text[], %s::timestamptz[], %s::bigint[], %s::bigint[],
-                %s::boolean[], %s::text[], %s::int[], %s::int[], %s::int[], %s::bigint[]
+                %s, %s::text[], %s, %s::uuid[], %s::text[], %s::text[],
+                ARRAY(SELECT timestamptz 'epoch' + unnest(%s::bigint[]) * interval '1 microsecond'),
+                %s::bigint[], %s::bigint[], %s::boolean[], %s::text[], %s::int[], %s::int[], %s::int[], %s::bigint[]
             )
             """,
             [all_or_nothing, list(_REFUSALS), by.audit_id, *arrays],

@@ -242,6 +242,46 @@ def test_a_refused_draft_is_named_and_nothing_is_written(books: Books, size: int
     assert everything() == before
 
 
+def test_one_draft_beyond_what_an_account_can_count_refuses_itself_alone(books: Books) -> None:
+    drafts = captures(books, books.hold(50).pk, [1] * MANY)
+    line = Line(books.call.commitment, books.call.available, ledger.AMOUNT_MAX)
+    drafts[7] = EntryDraft(EntryKind.FUND, [line], new_key(), books.now)
+    before = everything()
+
+    with pytest.raises(ledger.BatchRefused) as refusal:
+        ledger.post_batch(drafts, by=BY)
+
+    assert refusal.value.place == 7
+    assert isinstance(refusal.value.refusal, InvalidInput)
+    assert everything() == before
+    outcomes = ledger.post_each(drafts, by=BY)
+    assert [place for place, outcome in enumerate(outcomes) if isinstance(outcome, Refused)] == [7]
+    assert isinstance(outcomes[7], InvalidInput)
+
+
+def test_of_a_batch_that_was_partly_written_before_the_rest_is_written(books: Books) -> None:
+    drafts = captures(books, books.hold(60).pk, [1] * MANY)
+    there = [*ledger.post_batch(drafts[5:10], by=BY), *ledger.post_batch(drafts[20:], by=BY)]
+
+    posted = ledger.post_batch(drafts, by=BY)
+
+    assert [one.entry_id for one in posted if one.replayed] == [one.entry_id for one in there]
+    assert [place for place, one in enumerate(posted) if one.replayed] == [*range(5, 10), *range(20, MANY)]
+    assert books.balances()["accrued"] == MANY
+
+
+def test_a_key_that_stood_for_something_else_refuses_its_draft_alone(books: Books) -> None:
+    drafts = captures(books, books.hold(60).pk, [1] * MANY)
+    other = CaptureDraft(books.hold(3).pk, credits(2), drafts[7].key, books.now)
+    ledger.post_batch([other], by=BY)
+
+    outcomes = ledger.post_each(drafts, by=BY)
+
+    assert [place for place, outcome in enumerate(outcomes) if isinstance(outcome, Refused)] == [7]
+    assert isinstance(outcomes[7], ledger.KeyReused)
+    assert books.balances()["accrued"] == MANY - 1 + 2
+
+
 def test_what_cannot_be_is_refused_before_anything_is_asked(books: Books, django_assert_num_queries: Any) -> None:
     drafts = captures(books, books.hold(50).pk, [1, 0, 1])
 

@@ -231,6 +231,16 @@ def test_an_amount_that_is_not_positive_or_too_large_is_refused(books: Books, am
     assert everything() == before
 
 
+def test_more_than_an_account_can_count_is_refused(books: Books) -> None:
+    """The call's commitment has no floor that would refuse it, and its debits would be more than a bigint."""
+    before = everything()
+
+    with pytest.raises(InvalidInput):
+        ledger.fund(f"call-{books.name}", ledger.AMOUNT_MAX, **books.terms)
+
+    assert everything() == before
+
+
 @pytest.mark.parametrize("amount", [1.5, "10", True, None])
 def test_an_amount_is_a_whole_number(books: Books, amount: object) -> None:
     with pytest.raises(TypeError):

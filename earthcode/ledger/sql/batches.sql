@@ -7,6 +7,8 @@
 --
 -- The planner must not be left to guess how many elements an array has, nor to loop over one array for each element of another;
 -- hence the settings of the functions. What is looked up in large tables is looked up by "= ANY (array)", a walk down an index.
+-- Arrays with an element for each line are taken apart in a list of columns, which streams them; in FROM, PostgreSQL first stores
+-- each by itself, which takes three times as long.
 
 -- The draft of a batch, as ledger_draft is that of an entry. Inserting a row runs ledger_write_batch; no row comes back if the
 -- batch could not be proved, and then nothing was written.
@@ -34,6 +36,9 @@ CREATE TYPE ledger_flow AS (
     hold_id bigint, debit_id bigint, credit_id bigint, amount bigint, lines bigint, earliest timestamptz, latest timestamptz
 );
 
+-- Like sum(), which adds whole numbers up as numeric: that took a tenth of the time of a batch. Raises when the sum is too large.
+CREATE AGGREGATE ledger_sum(bigint) (SFUNC = int8pl, STYPE = bigint, INITCOND = '0');
+
 CREATE FUNCTION ledger_write_batch() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_nestloop = off SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
@@ -55,7 +60,7 @@ DECLARE
 BEGIN
     -- Each entry is one that ledger_write would take, and has lines.
     IF entries = 0 OR coalesce(NEW.actor, '') = '' OR EXISTS (
-        SELECT FROM unnest(NEW.kinds, NEW.hold_ids) AS entry (kind, hold_id)
+        SELECT FROM (SELECT unnest(NEW.kinds) AS kind, unnest(NEW.hold_ids) AS hold_id) entry
         WHERE CASE WHEN kind IN ('fund', 'award', 'return', 'transfer', 'invoice', 'settle') THEN hold_id IS NOT NULL
                    WHEN kind = 'capture' THEN hold_id IS NULL
                    ELSE true END
@@ -90,9 +95,11 @@ BEGIN
     END IF;
     SELECT array_agg(flow::ledger_flow) INTO flows
     FROM (
-        SELECT hold_id, debit_id, credit_id, sum(amount)::bigint, count(*), min(effective_at), max(effective_at)
-        FROM unnest(line_hold_ids, NEW.debit_ids, NEW.credit_ids, NEW.amounts, line_ats)
-            AS line (hold_id, debit_id, credit_id, amount, effective_at)
+        SELECT hold_id, debit_id, credit_id, ledger_sum(amount), count(*), min(effective_at), max(effective_at)
+        FROM (
+            SELECT unnest(line_hold_ids) AS hold_id, unnest(NEW.debit_ids) AS debit_id, unnest(NEW.credit_ids) AS credit_id,
+                   unnest(NEW.amounts) AS amount, unnest(line_ats) AS effective_at
+        ) line
         GROUP BY hold_id, debit_id, credit_id
     ) flow;
 
@@ -159,9 +166,11 @@ BEGIN
             id, idempotency_key, request_hash, kind, hold_id, actor, reason, effective_at, recorded_at
         )
         SELECT id, key, hash, kind, hold_id, NEW.actor, reason, effective_at, clock_timestamp()
-        FROM unnest(
-            NEW.entry_ids, NEW.idempotency_keys, NEW.request_hashes, NEW.kinds, NEW.hold_ids, NEW.reasons, NEW.effective_ats
-        ) AS entry (id, key, hash, kind, hold_id, reason, effective_at);
+        FROM (
+            SELECT unnest(NEW.entry_ids) AS id, unnest(NEW.idempotency_keys) AS key, unnest(NEW.request_hashes) AS hash,
+                   unnest(NEW.kinds) AS kind, unnest(NEW.hold_ids) AS hold_id, unnest(NEW.reasons) AS reason,
+                   unnest(NEW.effective_ats) AS effective_at
+        ) entry;
 
         SELECT array_agg(account), array_agg(id) INTO locked, locked_ids
         FROM (
@@ -187,15 +196,19 @@ BEGIN
                 side.is_debit,
                 account.has_floor,
                 account.seq + row_number() OVER so_far AS seq,
-                account.debits + sum(side.debit) OVER so_far AS debits,
-                account.credits + sum(side.credit) OVER so_far AS credits
+                account.debits + ledger_sum(side.debit) OVER so_far AS debits,
+                account.credits + ledger_sum(side.credit) OVER so_far AS credits
             FROM (
                 SELECT place, true AS is_debit, debit_id AS account_id, amount AS debit, 0 AS credit
-                FROM unnest(NEW.debit_ids, NEW.amounts) WITH ORDINALITY AS line (debit_id, amount, place)
+                FROM (
+                    SELECT unnest(NEW.debit_ids) AS debit_id, unnest(NEW.amounts) AS amount, generate_series(1, line_count) AS place
+                ) line
                 WHERE debit_id = ANY (locked_ids)
                 UNION ALL
                 SELECT place, false, credit_id, 0, amount
-                FROM unnest(NEW.credit_ids, NEW.amounts) WITH ORDINALITY AS line (credit_id, amount, place)
+                FROM (
+                    SELECT unnest(NEW.credit_ids) AS credit_id, unnest(NEW.amounts) AS amount, generate_series(1, line_count) AS place
+                ) line
                 WHERE credit_id = ANY (locked_ids)
             ) side
             JOIN unnest(locked) account ON account.id = side.account_id
@@ -207,8 +220,10 @@ BEGIN
         SELECT
             line.entry_id, line.number, account.unit, line.debit_id, line.credit_id, line.amount,
             debit.seq, debit.debits, credit.seq, credit.credits
-        FROM unnest(line_entry_ids, line_numbers, NEW.debit_ids, NEW.credit_ids, NEW.amounts)
-            WITH ORDINALITY AS line (entry_id, number, debit_id, credit_id, amount, place)
+        FROM (
+            SELECT unnest(line_entry_ids) AS entry_id, unnest(line_numbers) AS number, unnest(NEW.debit_ids) AS debit_id,
+                   unnest(NEW.credit_ids) AS credit_id, unnest(NEW.amounts) AS amount, generate_series(1, line_count) AS place
+        ) line
         JOIN unnest(accounts) account ON account.id = line.debit_id
         LEFT JOIN (SELECT * FROM side WHERE is_debit) debit ON debit.place = line.place
         LEFT JOIN (SELECT * FROM side WHERE NOT is_debit) credit ON credit.place = line.place
@@ -288,6 +303,7 @@ DECLARE
     last_places int[] := ARRAY[entries];
     lowest int;
     highest int;
+    looked_for_replays boolean := false;
     got bigint[];
     posted record;
     state text;
@@ -297,28 +313,9 @@ BEGIN
     -- All holds before the first account: holds by id, then accounts by id.
     PERFORM FROM ledger_hold WHERE id = ANY (p_holds) ORDER BY id FOR NO KEY UPDATE;
 
-    -- What was written by an earlier batch is recognised at once: a batch is repeated as a whole when its answer was lost.
     entry_ids := array_fill(NULL::bigint, ARRAY[entries]);
     replayed := array_fill(false, ARRAY[entries]);
     refusals := array_fill(NULL::text, ARRAY[entries]);
-    IF EXISTS (SELECT FROM ledger_entry WHERE idempotency_key = ANY (p_keys)) THEN
-        SELECT array_agg(entry.id ORDER BY draft.place), array_agg(entry.id IS NOT NULL ORDER BY draft.place)
-        INTO entry_ids, replayed
-        FROM unnest(p_keys, hashes) WITH ORDINALITY AS draft (key, hash, place)
-        LEFT JOIN (SELECT * FROM ledger_entry WHERE idempotency_key = ANY (p_keys)) entry
-            ON entry.idempotency_key = draft.key AND entry.request_hash = draft.hash;
-        SELECT array_agg(lowest_place ORDER BY lowest_place DESC), array_agg(highest_place ORDER BY lowest_place DESC)
-        INTO first_places, last_places
-        FROM (
-            SELECT min(place) AS lowest_place, max(place) AS highest_place
-            FROM (
-                SELECT place, place - row_number() OVER (ORDER BY place) AS island
-                FROM unnest(replayed) WITH ORDINALITY AS draft (is_replay, place)
-                WHERE NOT is_replay
-            ) draft
-            GROUP BY island
-        ) batch;
-    END IF;
 
     WHILE cardinality(first_places) > 0 LOOP
         lowest := first_places[cardinality(first_places)];
@@ -327,17 +324,41 @@ BEGIN
         last_places := trim_array(last_places, 1);
 
         IF highest - lowest >= few THEN
-            got := ledger_try_batch(
-                p_actor, p_keys[lowest:highest], hashes[lowest:highest], p_kinds[lowest:highest], p_reasons[lowest:highest],
-                p_ats[lowest:highest], p_holds[lowest:highest], p_amounts[lowest:highest], p_finals[lowest:highest],
-                account_ids, p_first_lines[lowest:highest + 1],
-                p_line_debits[p_first_lines[lowest]:p_first_lines[highest + 1] - 1],
-                p_line_credits[p_first_lines[lowest]:p_first_lines[highest + 1] - 1],
-                p_line_amounts[p_first_lines[lowest]:p_first_lines[highest + 1] - 1]
-            );
+            BEGIN
+                got := ledger_try_batch(
+                    p_actor, p_keys[lowest:highest], hashes[lowest:highest], p_kinds[lowest:highest], p_reasons[lowest:highest],
+                    p_ats[lowest:highest], p_holds[lowest:highest], p_amounts[lowest:highest], p_finals[lowest:highest],
+                    account_ids, p_first_lines[lowest:highest + 1],
+                    p_line_debits[p_first_lines[lowest]:p_first_lines[highest + 1] - 1],
+                    p_line_credits[p_first_lines[lowest]:p_first_lines[highest + 1] - 1],
+                    p_line_amounts[p_first_lines[lowest]:p_first_lines[highest + 1] - 1]
+                );
+            EXCEPTION WHEN numeric_value_out_of_range THEN
+                got := NULL;  -- a sum that is too large: which entry makes it so, they say one by one
+            END;
             IF got IS NOT NULL THEN
                 entry_ids[lowest:highest] := got;
+            ELSIF NOT looked_for_replays AND EXISTS (SELECT FROM ledger_entry WHERE idempotency_key = ANY (p_keys)) THEN
+                -- What an earlier batch wrote is recognised at once: a batch is repeated as a whole when its answer was lost.
+                looked_for_replays := true;
+                SELECT array_agg(entry.id ORDER BY draft.place), array_agg(entry.id IS NOT NULL ORDER BY draft.place)
+                INTO entry_ids, replayed
+                FROM unnest(p_keys, hashes) WITH ORDINALITY AS draft (key, hash, place)
+                LEFT JOIN (SELECT * FROM ledger_entry WHERE idempotency_key = ANY (p_keys)) entry
+                    ON entry.idempotency_key = draft.key AND entry.request_hash = draft.hash;
+                SELECT array_agg(lowest_place ORDER BY lowest_place DESC), array_agg(highest_place ORDER BY lowest_place DESC)
+                INTO first_places, last_places
+                FROM (
+                    SELECT min(place) AS lowest_place, max(place) AS highest_place
+                    FROM (
+                        SELECT place, place - row_number() OVER (ORDER BY place) AS island
+                        FROM unnest(replayed) WITH ORDINALITY AS draft (is_replay, place)
+                        WHERE NOT is_replay
+                    ) draft
+                    GROUP BY island
+                ) batch;
             ELSE
+                looked_for_replays := true;
                 first_places := first_places || ARRAY[(lowest + highest) / 2 + 1, lowest];
                 last_places := last_places || ARRAY[highest, (lowest + highest) / 2];
             END IF;
@@ -430,7 +451,9 @@ BEGIN
         JOIN unnest(p_account_ids) WITH ORDINALITY AS credit (id, place) ON credit.place = line.credit
         UNION ALL
         SELECT draft.place, 1, hold.held_id, hold.payee_id, draft.amount
-        FROM unnest(p_holds, p_amounts) WITH ORDINALITY AS draft (hold_id, amount, place)
+        FROM (
+            SELECT unnest(p_holds) AS hold_id, unnest(p_amounts) AS amount, generate_series(1, cardinality(p_holds)) AS place
+        ) draft
         JOIN hold ON hold.id = draft.hold_id
         UNION ALL
         SELECT draft.place, 2, hold.held_id, hold.wallet_id, hold.remaining - draft.taken
@@ -463,7 +486,7 @@ BEGIN
     IF cardinality(p_line_amounts) = 0 THEN
         RETURN ARRAY(
             SELECT ledger_fingerprint('capture', hold_id::text, amount::text, final::text)
-            FROM unnest(p_holds, p_amounts, p_finals) AS draft (hold_id, amount, final)
+            FROM (SELECT unnest(p_holds) AS hold_id, unnest(p_amounts) AS amount, unnest(p_finals) AS final) draft
         );
     END IF;
     RETURN ARRAY(
