@@ -2,8 +2,9 @@
 
 PostgreSQL runs with durability on, on a folder of its own. Clients move credits through the actions and write down, each in
 a journal of its own, what they ask and what was answered. In each round the whole server or a client is killed at a random
-moment and started again; a client repeats what was not answered, with the same key. After each round every rule of the
-ledger is verified while the clients go on, and what was acknowledged must be there.
+moment and started again; a client repeats what was not answered, with the same key. Beside them one process does what the clock
+does: seals, checkpoints and spans; it is killed like a client. After each round every rule of the ledger is verified while the
+clients go on, and what was acknowledged must be there.
 
 The control does the same with asynchronous commits, whose answers come before they are on disk: it must lose some.
 """
@@ -154,6 +155,23 @@ def _ask(request: dict[str, Any]) -> int | None:
     return None
 
 
+def upkeep() -> None:
+    """What the clock does with the books, over and over, until it is killed."""
+    from django.db import InterfaceError, OperationalError, connection
+
+    from earthcode.ledger import actions as ledger
+    from earthcode.ledger import spans
+
+    while True:
+        try:
+            ledger.seal(at=AT)
+            ledger.roll_up()
+            spans.write(limit=2)
+        except (OperationalError, InterfaceError):  # the server is down, or coming up
+            connection.close()
+        time.sleep(0.1)
+
+
 def _set_up_django() -> None:
     import django
 
@@ -170,32 +188,45 @@ class Report:
 
     server_kills: int = 0
     client_kills: int = 0
+    upkeep_kills: int = 0
     in_the_middle_of_a_call: int = 0
     acknowledged: int = 0
     lost: int = 0
     doubled: int = 0
     rules_broken: list[str] = field(default_factory=list)
+    seals: int = 0
+    spans: int = 0
     seconds: float = 0
 
 
+#: Stands for a journal that the process of the upkeep does not have.
+UPKEEP = Path("upkeep")
+
+
 class Clients:
-    """Processes that move credits, each with its journal."""
+    """Processes that move credits, each with its journal; and that of the upkeep, except in the control.
+
+    There it would bring to the disk what the clients' commits do not.
+    """
 
     def __init__(self, folder: Path, options: str) -> None:
         self.journals = [folder / f"journal-{uuid.uuid4().hex}" for _ in range(CLIENTS)]
         self._options = options
         self._running = {journal: self._start(journal) for journal in self.journals}
+        if not options:
+            self._running[UPKEEP] = self._start(UPKEEP)
 
     def _start(self, journal: Path, *, finish: bool = False) -> ForkProcess:
         from django.db import connection
 
         connection.close()  # a child must not talk on ours
-        process = get_context("fork").Process(target=client, args=(journal, self._options, finish), daemon=True)
+        target, args = (upkeep, ()) if journal == UPKEEP else (client, (journal, self._options, finish))
+        process = get_context("fork").Process(target=target, args=args, daemon=True)
         process.start()
         return process
 
     def kill(self, journal: Path) -> bool:
-        """Kill one and start it again; whether it was waiting for an answer."""
+        """Kill one and start it again; whether it was waiting for an answer, as far as it kept a journal."""
         self._kill(journal)
         _, unanswered = _read(journal)
         self._running[journal] = self._start(journal)
@@ -246,11 +277,21 @@ def kill_server(server: Server) -> None:
     server.start()
 
 
-def run(folder: Path, server: Server, *, server_kills: int, client_kills: int, asynchronous: bool = False) -> Report:
+def run(
+    folder: Path,
+    server: Server,
+    *,
+    server_kills: int,
+    client_kills: int,
+    upkeep_kills: int = 0,
+    asynchronous: bool = False,
+) -> Report:
+    from earthcode.ledger.models import Seal, Span
+
     report, started = Report(), time.monotonic()
     dice = random.Random()  # noqa: S311  # chance, not a secret
     clients = Clients(folder, "-c synchronous_commit=off" if asynchronous else "")
-    victims = ["server"] * server_kills + ["client"] * client_kills
+    victims = ["server"] * server_kills + ["client"] * client_kills + ["upkeep"] * upkeep_kills
     dice.shuffle(victims)
     try:
         for victim in victims:
@@ -259,6 +300,9 @@ def run(folder: Path, server: Server, *, server_kills: int, client_kills: int, a
             if victim == "server":
                 kill_server(server)
                 report.server_kills += 1
+            elif victim == "upkeep":
+                clients.kill(UPKEEP)
+                report.upkeep_kills += 1
             else:
                 report.in_the_middle_of_a_call += clients.kill(dice.choice(clients.journals))
                 report.client_kills += 1
@@ -266,6 +310,7 @@ def run(folder: Path, server: Server, *, server_kills: int, client_kills: int, a
         clients.finish()
         _verify(report)
         _compare(clients.journals, report)
+        report.seals, report.spans = Seal.objects.count(), Span.objects.count()
     finally:
         clients.end()
     report.seconds = round(time.monotonic() - started, 1)
@@ -339,6 +384,8 @@ def _open_books() -> None:
 
     from earthcode.audit.actors import System
     from earthcode.ledger import actions as ledger
+    from earthcode.ledger import chart
+    from earthcode.ledger.actions import EntryDraft, EntryKind, Line
 
     call_command("migrate", verbosity=0)
     by = System("test")
@@ -346,11 +393,15 @@ def _open_books() -> None:
     ledger.fund("call", WALLETS * 10**9, key=uuid.uuid4(), by=by, at=AT)
     for number in range(WALLETS):
         ledger.award("call", f"wallet-{number}", 10**9, key=uuid.uuid4(), by=by, at=AT)
+    # Enough that spans are written from the start.
+    wallets = [chart.award_accounts(f"wallet-{number}").available for number in range(WALLETS)]
+    pairs = [Line(wallets[number % WALLETS], wallets[(number + 1) % WALLETS], 1) for number in range(WALLETS * 1_000)]
+    ledger.post_batch([EntryDraft(EntryKind.TRANSFER, [line], uuid.uuid4(), AT) for line in pairs], by=by)
 
 
 def rounds(count: int) -> dict[str, Any]:
-    """Seven of ten kill the server. The control gets five rounds."""
-    client_kills = count * 3 // 10
+    """Seven of ten kill the server, two a client, one the upkeep. The control gets five rounds."""
+    client_kills, upkeep_kills = count * 2 // 10, count // 10
     # In memory where there is such a place: what a killed server gave to the system is not lost there either, and starting
     # again does not wait for a disk that others use.
     memory = Path("/dev/shm")  # noqa: S108
@@ -358,7 +409,10 @@ def rounds(count: int) -> dict[str, Any]:
         folder = Path(temporary)
         folder.chmod(0o755)
         with books(folder) as server:
-            report = run(folder, server, server_kills=count - client_kills, client_kills=client_kills)
+            server_kills = count - client_kills - upkeep_kills
+            report = run(
+                folder, server, server_kills=server_kills, client_kills=client_kills, upkeep_kills=upkeep_kills
+            )
             control = run(folder, server, server_kills=5, client_kills=0, asynchronous=True)
     return {"rounds": asdict(report), "control": asdict(control)}
 

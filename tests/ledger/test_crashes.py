@@ -26,9 +26,10 @@ def test_nothing_acknowledged_is_lost_and_nothing_happens_twice(found: dict[str,
     report = found["rounds"]
 
     assert (report["lost"], report["doubled"], report["rules_broken"]) == (0, 0, [])
-    assert report["server_kills"] + report["client_kills"] == 25
+    assert report["server_kills"] + report["client_kills"] + report["upkeep_kills"] == 25
     assert report["in_the_middle_of_a_call"] > 0
     assert report["acknowledged"] > 100
+    assert min(report["upkeep_kills"], report["seals"], report["spans"]) > 0
 
 
 def test_the_control_that_answers_before_the_disk_loses_what_it_acknowledged(found: dict[str, Any]) -> None:
