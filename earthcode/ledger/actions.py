@@ -20,15 +20,17 @@ audited by the action that calls. Only ``seal`` does, so that the trail holds ev
 
 from __future__ import annotations
 
+import threading
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import psycopg
-from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, OperationalError, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import F, Q
 
 from earthcode.audit import actions as audit
@@ -185,15 +187,17 @@ def _refusal_of(rule: str) -> Refused:
 # --- calling the database --------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def _refusing() -> Iterator[None]:
-    """Turns the database's refusals into ours, and keeps the caller's transaction usable after one."""
+_Answer = TypeVar("_Answer")
+
+
+def _refusing(work: Callable[[BaseDatabaseWrapper], _Answer]) -> _Answer:
+    """Does the work, turns the database's refusals into ours, and keeps the caller's transaction usable after one."""
+    database = connections[DEFAULT_DB_ALIAS]  # looked up once: each look through Django's proxy takes microseconds
     try:
-        if connection.in_atomic_block:
-            with transaction.atomic():
-                yield
-        else:
-            yield
+        if not database.in_atomic_block:
+            return work(database)
+        with transaction.atomic():
+            return work(database)
     except DatabaseError as error:
         refusal = _refusal(error)
         if refusal is None:
@@ -201,26 +205,41 @@ def _refusing() -> Iterator[None]:
         raise refusal from error
 
 
-@contextmanager
-def _prepared_cursor() -> Iterator[psycopg.Cursor[tuple[Any, ...]]]:
-    """A cursor whose statements PostgreSQL reads and plans once for each connection.
+class _OfThread(threading.local):
+    """The cursor of the connection that this thread has.
 
-    Django's own writes the parameters into the text of each statement, which then is another one every time: measured, a
-    third of what a posting costs the server.
+    A new cursor looks up anew how a UUID is written and a number read: measured, with what Django's own cursor does
+    besides, a fifth of what a posting costs.
     """
-    with connection.cursor(), connection.wrap_database_errors:
-        connection.validate_no_broken_transaction()
-        with psycopg.Cursor(connection.connection) as cursor:
-            yield cursor
+
+    cursor: psycopg.Cursor[tuple[Any, ...]] | None = None
+
+
+_of_thread = _OfThread()
+
+
+def _execute(database: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
+    """The one row that a statement returns. PostgreSQL reads and plans the statement once for each connection.
+
+    Django's own cursor writes the parameters into the text of each statement, which then is another one every time:
+    measured, a third of what a posting costs the server.
+    """
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    database.validate_no_broken_transaction()
+    cursor = _of_thread.cursor
+    if cursor is None or cursor.connection is not database.connection:
+        cursor = _of_thread.cursor = psycopg.Cursor(database.connection)
+    with database.wrap_database_errors:
+        row = cursor.execute(sql, parameters, prepare=True).fetchone()
+    assert row is not None
+    return row
 
 
 def _call(sql: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
     for attempt in range(1, _ATTEMPTS_MAX + 1):
         try:
-            with _refusing(), _prepared_cursor() as cursor:
-                row: tuple[Any, ...] | None = cursor.execute(sql, parameters, prepare=True).fetchone()
-                assert row is not None
-                return row
+            return _refusing(lambda database: _execute(database, sql, parameters))
         except OperationalError as error:
             # Ended to resolve a deadlock. Nothing was written, and the same key makes it safe to ask again; within a
             # transaction of the caller's, all of that would have to be repeated.
@@ -268,25 +287,23 @@ def _open(
     tranches: Sequence[int | None] | None = None,
 ) -> list[Account]:
     """Get or open the accounts, in their order, as accounts of a call (``home``) and of tranches of an award."""
-    with _refusing():
-        return list(
-            Account.objects.raw(
-                """
-                SELECT account.*
-                FROM unnest(%s::text[], %s::text[], %s::smallint[]) WITH ORDINALITY AS wanted (code, kind, tranche, place)
-                CROSS JOIN LATERAL ledger_open_account(
-                    wanted.code, wanted.kind, %s::smallint, %s, %s, wanted.tranche
-                ) account
-                ORDER BY wanted.place
-                """,
-                [
-                    [code for code, _ in kinds],
-                    [kind.value for _, kind in kinds],
-                    tranches or [None] * len(kinds),
-                    *(Unit.CREDIT.value, home, award),
-                ],
-            )
-        )
+    accounts = Account.objects.raw(
+        """
+        SELECT account.*
+        FROM unnest(%s::text[], %s::text[], %s::smallint[]) WITH ORDINALITY AS wanted (code, kind, tranche, place)
+        CROSS JOIN LATERAL ledger_open_account(
+            wanted.code, wanted.kind, %s::smallint, %s, %s, wanted.tranche
+        ) account
+        ORDER BY wanted.place
+        """,
+        [
+            [code for code, _ in kinds],
+            [kind.value for _, kind in kinds],
+            tranches or [None] * len(kinds),
+            *(Unit.CREDIT.value, home, award),
+        ],
+    )
+    return _refusing(lambda _: list(accounts))
 
 
 def open_account(code: str, kind: AccountKind) -> Account:
@@ -367,22 +384,22 @@ def post(
     that is not positive, for no lines, and for lines that touch a held account (``hold`` and its kin move those).
     """
     _check(kind, lines)
-    debits, credits = [_code(line.debit) for line in lines], [_code(line.credit) for line in lines]
-    amounts = [line.amount for line in lines]
     about = by.audit_id, reason, at
     try:
         if len(lines) == 1:
+            (line,) = lines
             entry_id, replayed = _call(
                 "SELECT entry_id, replayed FROM ledger_post_line(%s, %s, %s, %s, %s::bigint, %s, %s, %s)",
-                [key, kind.value, *debits, *credits, *amounts, *about],
+                [key, kind.value, _code(line.debit), _code(line.credit), line.amount, *about],
             )
         else:
+            debits, credits = [_code(line.debit) for line in lines], [_code(line.credit) for line in lines]
             entry_id, replayed = _call(
                 "SELECT entry_id, replayed FROM ledger_post(%s, %s, %s::text[], %s::text[], %s::bigint[], %s, %s, %s)",
-                [key, kind.value, debits, credits, amounts, *about],
+                [key, kind.value, debits, credits, [line.amount for line in lines], *about],
             )
     except InsufficientCredits as refusal:
-        raise _with_figures(refusal, debits, amounts) from refusal.__cause__
+        raise _with_figures(refusal, [(_code(line.debit), line.amount) for line in lines]) from refusal.__cause__
     return Posted(entry_id, replayed)
 
 
@@ -390,16 +407,16 @@ def _check(kind: EntryKind, lines: Sequence[Line]) -> None:
     """Refuses what can be refused without looking into the books."""
     if kind not in PLAIN:
         raise ValueError(f"entries of kind {kind} have an action of their own")
-    if any(_code(line.debit) == _code(line.credit) for line in lines):
-        raise InvalidInput("Credits move between two different accounts.")
     for line in lines:
+        if _code(line.debit) == _code(line.credit):
+            raise InvalidInput("Credits move between two different accounts.")
         _amount(line.amount)
 
 
-def _with_figures(refusal: InsufficientCredits, debits: Sequence[str], amounts: Sequence[int]) -> InsufficientCredits:
+def _with_figures(refusal: InsufficientCredits, taken: Iterable[tuple[str, int]]) -> InsufficientCredits:
     """The refusal with what was needed and what there is. The figures are read after the fact and may have moved on."""
     needed: dict[str, int] = {}
-    for code, amount in zip(debits, amounts, strict=True):
+    for code, amount in taken:
         needed[code] = needed.get(code, 0) + amount
     for account in Account.objects.filter(code__in=needed, has_floor=True):
         wanted, available = needed[account.code], account.credits - account.debits
@@ -447,7 +464,7 @@ def award(
             [key, source, target, _amount(amount), opens_at, closes_at, by.audit_id, reason, at],
         )
     except InsufficientCredits as refusal:
-        raise _with_figures(refusal, [source], [amount]) from refusal.__cause__
+        raise _with_figures(refusal, [(source, amount)]) from refusal.__cause__
     return Posted(entry_id, replayed)
 
 
@@ -574,7 +591,7 @@ def hold(
             [key, *codes, _amount(amount), expires_at, by.audit_id, at],
         )
     except InsufficientCredits as refusal:
-        raise _with_figures(refusal, codes[:1], [amount]) from refusal.__cause__
+        raise _with_figures(refusal, [(_code(wallet), amount)]) from refusal.__cause__
     except InvalidInput as refusal:
         raise _of_expiry(refusal, expires_at, at) from refusal.__cause__
     return _hold_of(row)

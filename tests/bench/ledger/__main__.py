@@ -99,7 +99,7 @@ FILLED = 100
 
 
 def hordak(url: str, rounds: int, seconds: float, counts: tuple[int, ...], histories: tuple[int, ...]) -> None:
-    """Beside actions.post and the floor, in turns: hordak by itself, and doing the same work."""
+    """Beside actions.post, the function and the floor, in turns: hordak by itself, and doing the same work."""
     if not HORDAK.exists():
         say(f"\ndjango-hordak is not here: pip install --target {HORDAK.relative_to(FOLDER.parents[1])} django-hordak")
         return
@@ -108,8 +108,7 @@ def hordak(url: str, rounds: int, seconds: float, counts: tuple[int, ...], histo
         database.execute("CREATE DATABASE hordak")
         _hordak(their_url, "setup")
         pool = Clients(url, max(counts))
-        say("\ndjango-hordak, movements a second; ratios: median (lowest–highest)\n")
-        say(f"{'':44}{'floor':>7}{'post':>7}{'hordak':>7}{'post / hordak':>22}{'floor / hordak':>22}")
+        say("\ndjango-hordak, movements a second; ratio of each to hordak: median (lowest–highest)\n")
         for count in counts:
             _beside(pool, their_url, "bare", count, rounds, seconds, of.WALLETS)
             _beside(pool, their_url, "same", count, rounds, seconds, of.WALLETS)
@@ -127,18 +126,18 @@ def hordak(url: str, rounds: int, seconds: float, counts: tuple[int, ...], histo
 def _beside(
     pool: Clients, their_url: str, mode: str, count: int, rounds: int, seconds: float, accounts: int, history: str = ""
 ) -> None:
-    floors, ours, theirs = [], [], []
-    for _ in range(rounds):
-        floors.append(pool.measure(of.floor, count, seconds).per_second)
-        hot = wallet(0) if mode == "hot" else ""
-        ours.append(pool.measure(of.action, count, seconds, hot=hot, wallets=accounts).per_second)
-        theirs.append(float(_hordak(their_url, mode, str(accounts), str(count), str(seconds))))
-    say(
-        f"{f'{mode}, {count} clients{history}':44}"
-        f"{statistics.median(floors):>7.0f}{statistics.median(ours):>7.0f}{statistics.median(theirs):>7.0f}"
-        f"{spread([one / other for one, other in zip(ours, theirs, strict=True)]):>22}"
-        f"{spread([one / other for one, other in zip(floors, theirs, strict=True)]):>22}"
-    )
+    rates: dict[str, list[float]] = defaultdict(list)
+    ours = {"hot": wallet(0) if mode == "hot" else "", "wallets": accounts}
+    for turn in range(rounds):
+        rates["floor"].append(pool.measure(of.floor, count, seconds).per_second)
+        both = [("actions.post", of.action), ("function", of.function)]
+        for name, make in both if turn % 2 else reversed(both):
+            rates[name].append(pool.measure(make, count, seconds, **ours).per_second)
+        rates["hordak"].append(float(_hordak(their_url, mode, str(accounts), str(count), str(seconds))))
+    say(f"{mode}, {count} clients{history}")
+    for name in ("hordak", "actions.post", "function", "floor"):
+        ratio = [one / other for one, other in zip(rates[name], rates["hordak"], strict=True)]
+        say(f"    {name:14}{statistics.median(rates[name]):>8.0f}{spread(ratio):>24}")
 
 
 def _hordak(url: str, *arguments: str) -> str:
