@@ -810,39 +810,53 @@ class _Columns:
     """Drafts as the database takes them: column by column, as text. Every microsecond here is one for each draft."""
 
     def __init__(self) -> None:
-        #: Of each draft its key, kind, reason, moment (in microseconds), hold, amount, whether it is final, and where its lines
-        #: begin.
-        self.drafts: list[tuple[str, ...]] = []
-        self.places_of_codes: dict[str, int] = {}
+        # Of each draft; moments in microseconds, and where its lines begin.
+        self.keys: list[str] = []
+        self.kinds: list[str] = []
+        self.reasons: list[str] = []
+        self.moments: list[str] = []
+        self.holds: list[str] = []
+        self.amounts: list[str] = []
+        self.finals: list[str] = []
+        self.first_lines: list[str] = []
+        # Of each line.
         self.debits: list[int] = []
         self.credits: list[int] = []
         self.line_amounts: list[int] = []
+        self.places_of_codes: dict[str, int] = {}
 
     def add(self, draft: Draft) -> None:
-        """Refuses what can be refused without looking into the books."""
-        key, at, first_line = draft.key.hex, str((draft.at - _EPOCH) // _MICROSECOND), str(len(self.debits) + 1)
+        """Refuses what can be refused without looking into the books, and adds nothing then."""
+        kind, reason, hold, amount, final = "capture", '""', "NULL", "NULL", "NULL"
+        first_line = str(len(self.debits) + 1)
         if isinstance(draft, CaptureDraft):
             hold, amount, final = str(_id(draft.hold)), str(_amount(draft.amount)), "t" if draft.final else "f"
-            self.drafts.append((key, "capture", '""', at, hold, amount, final, first_line))
         else:
             _check(draft.kind, draft.lines)
-            self.drafts.append((key, draft.kind.value, _quoted(draft.reason), at, "NULL", "NULL", "NULL", first_line))
+            kind, reason = draft.kind.value, _quoted(draft.reason)
             for line in draft.lines:
                 self.debits.append(self._place_of(line.debit))
                 self.credits.append(self._place_of(line.credit))
                 self.line_amounts.append(line.amount)
+        self.keys.append(draft.key.hex)
+        self.kinds.append(kind)
+        self.reasons.append(reason)
+        self.moments.append(str((draft.at - _EPOCH) // _MICROSECOND))
+        self.holds.append(hold)
+        self.amounts.append(amount)
+        self.finals.append(final)
+        self.first_lines.append(first_line)
 
     def _place_of(self, account: AccountRef) -> int:
         return self.places_of_codes.setdefault(_code(account), len(self.places_of_codes) + 1)
 
     def post(self, *, by: Actor, all_or_nothing: bool) -> tuple[list[int], list[bool], list[str | None]]:
-        if not self.drafts:
+        if not self.keys:
             return [], [], []
-        *of_drafts, first_lines = zip(*self.drafts, strict=True)
         columns: list[Iterable[str]] = [
-            *of_drafts,
+            *(self.keys, self.kinds, self.reasons, self.moments, self.holds, self.amounts, self.finals),
             map(_quoted, self.places_of_codes),
-            (*first_lines, str(len(self.debits) + 1)),
+            (*self.first_lines, str(len(self.debits) + 1)),
             *(map(str, column) for column in (self.debits, self.credits, self.line_amounts)),
         ]
         # The driver would ask each element of a list how it wants to be written.
