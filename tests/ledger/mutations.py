@@ -60,12 +60,6 @@ FIRST = {
     "capture": "holds",
     "release": "holds",
 }
-#: Guards that nothing can notice, and why.
-NEVER_NOTICED: dict[str, str] = {
-    "refusal in ledger_debt_of: account number % is of no award that could owe #13": (
-        "the next guard refuses an account that is not there, as the same thing to the caller"
-    ),
-}
 
 
 @dataclass(frozen=True)
@@ -85,8 +79,6 @@ class Outcome:
     def __str__(self) -> str:
         if self.noticed_by:
             return f"noticed   {self.mutant.name}   ({self.noticed_by})"
-        if self.mutant.name in NEVER_NOTICED:
-            return f"cannot be {self.mutant.name}   ({NEVER_NOTICED[self.mutant.name]})"
         return f"SURVIVED  {self.mutant.name}"
 
 
@@ -266,7 +258,7 @@ def main(words: Sequence[str]) -> int:
         chosen = [mutant for mutant in every if not words or any(word in mutant.name for word in words)]
         for outcome in outcomes(servers, chosen):
             print(outcome, flush=True)  # noqa: T201  # what it is for
-            survived += not outcome.noticed_by and outcome.mutant.name not in NEVER_NOTICED
+            survived += not outcome.noticed_by
         print(f"{len(chosen)} guards taken away, {survived} of them unnoticed")  # noqa: T201
     return 1 if survived else 0
 

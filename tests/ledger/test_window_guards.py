@@ -145,6 +145,14 @@ ATTEMPTS = {
         payee=OWN_PAYEE,
         expires=EXPIRES,
     ).replace("now(),", "'2026-11-03',"),
+    "a hold on an award and its call": draft(
+        "hold",
+        f"ARRAY[{OWN_CALL}, {SECOND}]",
+        f"ARRAY[{ORDINARY_HELD}, {SECOND_HELD}]",
+        "'{5, 5}'",
+        payee=OWN_PAYEE,
+        expires=EXPIRES,
+    ).replace("now(),", "'2026-11-03',"),
     "a hold twice on one tranche": draft(
         "hold",
         f"ARRAY[{SECOND}, {SECOND}]",
