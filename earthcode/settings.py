@@ -5,6 +5,7 @@ The defaults are those of the demo on one machine (``make demo``): replace ``DAT
 ``earthcode/web/checks.py`` explain a wrong one.
 """
 
+import sys
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -106,11 +107,15 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- data ------------------------------------------------------------------------------------------------------------
 
+_database = env.db_url("DATABASE_URL", default="postgres://earthcode@127.0.0.1:54329/earthcode")
 DATABASES = {
     "default": {
-        **env.db_url("DATABASE_URL", default="postgres://earthcode@127.0.0.1:54329/earthcode"),
+        **_database,
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
+        # Only statements that ask for it are prepared, which are the ledger's; never one that merely comes often. Without a
+        # number Django has none prepared, whoever asks.
+        "OPTIONS": {**_database.get("OPTIONS", {}), "prepare_threshold": sys.maxsize},
         # Tests of several people on one machine need databases of their own.
         "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default="test_earthcode")},
     }
