@@ -346,7 +346,7 @@ def test_a_fault_of_the_database_is_not_turned_into_a_refusal(books: Books) -> N
 
 
 def test_the_database_reads_a_statement_once_for_each_connection(books: Books) -> None:
-    """Otherwise planning is a fifth of what a posting costs the server."""
+    """Otherwise planning is a quarter of what a posting costs the server."""
     found = []
     for _ in range(2):
         books.hold(1)
