@@ -74,6 +74,19 @@ def on(day: str, kind: str, debits: str, credits_: str, amount: str = "'{5}'", *
     return sql.replace("now(),", f"'2026-11-{day} 12:00Z',", 1)
 
 
+def hold_on(wallets: list[str], held: list[str]) -> str:
+    """Five micro-credits set aside of each of two wallets, on the third day."""
+    sql = draft(
+        "hold",
+        f"ARRAY[{', '.join(wallets)}]",
+        f"ARRAY[{', '.join(held)}]",
+        "'{5, 5}'",
+        payee=OWN_PAYEE,
+        expires=EXPIRES,
+    )
+    return sql.replace("now(),", "'2026-11-03',")
+
+
 def window(wallet: str, opens: str, closes: str, at: str) -> str:
     return f"""
         INSERT INTO ledger_window (account_id, opens_at, closes_at, idempotency_key, request_hash, actor, reason, effective_at)
@@ -137,46 +150,11 @@ ATTEMPTS = {
         INSERT INTO ledger_hold_part (hold_id, place, wallet_id, held_id, authorised, captured, released)
         VALUES ({HOLD}, 3, {ORDINARY}, {ORDINARY_HELD}, 5, 0, 0)""",
     "a hold of fewer parts": "UPDATE ledger_hold SET tranches = 1",
-    "a hold on two awards": draft(
-        "hold",
-        f"ARRAY[{ORDINARY}, {SECOND}]",
-        f"ARRAY[{ORDINARY_HELD}, {SECOND_HELD}]",
-        "'{5, 5}'",
-        payee=OWN_PAYEE,
-        expires=EXPIRES,
-    ).replace("now(),", "'2026-11-03',"),
-    "a hold on an award and its call": draft(
-        "hold",
-        f"ARRAY[{OWN_CALL}, {SECOND}]",
-        f"ARRAY[{ORDINARY_HELD}, {SECOND_HELD}]",
-        "'{5, 5}'",
-        payee=OWN_PAYEE,
-        expires=EXPIRES,
-    ).replace("now(),", "'2026-11-03',"),
-    "a hold twice on one tranche": draft(
-        "hold",
-        f"ARRAY[{SECOND}, {SECOND}]",
-        f"ARRAY[{SECOND_HELD}, {SECOND_HELD}]",
-        "'{5, 5}'",
-        payee=OWN_PAYEE,
-        expires=EXPIRES,
-    ).replace("now(),", "'2026-11-03',"),
-    "a hold twice on one wallet": draft(
-        "hold",
-        f"ARRAY[{SECOND}, {SECOND}]",
-        f"ARRAY[{SECOND_HELD}, {FIRST_HELD}]",
-        "'{5, 5}'",
-        payee=OWN_PAYEE,
-        expires=EXPIRES,
-    ).replace("now(),", "'2026-11-03',"),
-    "a hold twice in one account": draft(
-        "hold",
-        f"ARRAY[{FIRST}, {SECOND}]",
-        f"ARRAY[{SECOND_HELD}, {SECOND_HELD}]",
-        "'{5, 5}'",
-        payee=OWN_PAYEE,
-        expires=EXPIRES,
-    ).replace("now(),", "'2026-11-03',"),
+    "a hold on two awards": hold_on([ORDINARY, SECOND], [ORDINARY_HELD, SECOND_HELD]),
+    "a hold on an award and its call": hold_on([OWN_CALL, SECOND], [ORDINARY_HELD, SECOND_HELD]),
+    "a hold twice on one tranche": hold_on([SECOND, SECOND], [SECOND_HELD, SECOND_HELD]),
+    "a hold twice on one wallet": hold_on([SECOND, SECOND], [SECOND_HELD, FIRST_HELD]),
+    "a hold twice in one account": hold_on([FIRST, SECOND], [SECOND_HELD, SECOND_HELD]),
     "a part captured beyond what it has": on("03", "capture", FIRST_HELD, OWN_PAYEE, "'{1}'", hold=HOLD),
     "a part released to another tranche": on("03", "release", SECOND_HELD, FIRST, hold=HOLD),
     "credits released to the call before the end": on("03", "release", SECOND_HELD, OWN_CALL, hold=HOLD),
