@@ -5,7 +5,6 @@ The defaults are those of the demo on one machine (``make demo``): replace ``DAT
 ``earthcode/web/checks.py`` explain a wrong one.
 """
 
-import sys
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -113,9 +112,10 @@ DATABASES = {
         **_database,
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
-        # Only statements that ask for it are prepared, which are the ledger's; never one that merely comes often. Without a
-        # number Django has none prepared, whoever asks.
-        "OPTIONS": {**_database.get("OPTIONS", {}), "prepare_threshold": sys.maxsize},
+        # What succeeded once is prepared the next time; without a number nothing ever is. Only the ledger's statements can be:
+        # Django's own cursor writes parameters into the text. Not at first sight, because psycopg forgets a statement that
+        # it prepared and that was refused, and the server keeps it.
+        "OPTIONS": {**_database.get("OPTIONS", {}), "prepare_threshold": 1},
         # Tests of several people on one machine need databases of their own.
         "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default="test_earthcode")},
     }

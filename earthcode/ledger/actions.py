@@ -219,10 +219,10 @@ _of_thread = _OfThread()
 
 
 def _execute(database: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any]) -> tuple[Any, ...]:
-    """The one row that a statement returns. PostgreSQL reads and plans the statement once for each connection.
+    """The one row that a statement returns. From the second time on, PostgreSQL has it prepared for the connection.
 
     Django's own cursor writes the parameters into the text of each statement, which then is another one every time.
-    Planned each time, a posting costs the server a third more. ``settings.DATABASES`` says that statements may be prepared.
+    Planned each time, a posting costs the server a third more. ``settings.DATABASES`` says when statements are prepared.
     """
     database.close_if_health_check_failed()
     database.ensure_connection()
@@ -231,7 +231,7 @@ def _execute(database: BaseDatabaseWrapper, sql: str, parameters: Sequence[Any])
     if cursor is None or cursor.connection is not database.connection:
         cursor = _of_thread.cursor = psycopg.Cursor(database.connection)
     with database.wrap_database_errors:
-        row = cursor.execute(sql, parameters, prepare=True).fetchone()
+        row = cursor.execute(sql, parameters).fetchone()
     assert row is not None
     return row
 

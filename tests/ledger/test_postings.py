@@ -345,20 +345,37 @@ def test_a_fault_of_the_database_is_not_turned_into_a_refusal(books: Books) -> N
 # --- connections -----------------------------------------------------------------------------------------------------
 
 
+def prepared_statements() -> list[tuple[str, str]]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%FROM ledger%'")
+        return cursor.fetchall()
+
+
 def test_the_database_reads_a_statement_once_for_each_connection(books: Books) -> None:
     """Otherwise planning is a quarter of what a posting costs the server."""
     found = []
-    for _ in range(2):
+    for _ in range(3):
         books.hold(1)
         books.grant(1)
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT name, statement FROM pg_prepared_statements WHERE statement LIKE '%FROM ledger%'")
-            found.append(cursor.fetchall())
+        found.append(prepared_statements())
 
-    first, second = found
+    _, first, second = found
     assert set(second) == set(first)
     functions = {name for _, statement in first for name in re.findall(r"FROM (\w+)\(", statement)}
     assert {"ledger_post_line", "ledger_hold"} <= functions
+
+
+@committing
+def test_refusals_leave_no_statements_behind(committed_books: Books) -> None:
+    """psycopg forgets a statement that it prepared and that was refused at its first use; the server does not."""
+    connection.close()
+    lines = [Line(committed_books.award.available, "nowhere", 1)]
+
+    for _ in range(5):
+        with pytest.raises(ledger.UnknownAccount):
+            ledger.post(EntryKind.TRANSFER, lines, **committed_books.terms)
+
+    assert len(prepared_statements()) <= 1
 
 
 @committing
