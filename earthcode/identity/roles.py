@@ -55,6 +55,12 @@ class Permission(StrEnum):
     ALLOCATION_PLACE = "allocation.place"
     ALLOCATION_END = "allocation.end"
     OPERATION_RETRY = "operation.retry"
+    USAGE_REPORT = "usage.report"
+    STATEMENT_VIEW = "statement.view"
+    STATEMENT_ANSWER = "statement.answer"
+    STATEMENT_APPROVE = "statement.approve"
+    CHARGE_REFUND = "charge.refund"
+    REFUND_ASK = "refund.ask"
     LEDGER_VIEW = "ledger.view"
     AUDIT_VIEW = "audit.view"
 
@@ -83,6 +89,8 @@ GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.ALLOCATION_VIEW,
             Permission.ALLOCATION_END,
             Permission.OPERATION_RETRY,
+            Permission.STATEMENT_VIEW,
+            Permission.STATEMENT_APPROVE,
             Permission.LEDGER_VIEW,
             Permission.AUDIT_VIEW,
         }
@@ -95,6 +103,7 @@ GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.PROJECT_VIEW,
             Permission.REQUEST_VIEW,
             Permission.ALLOCATION_VIEW,
+            Permission.STATEMENT_VIEW,
             Permission.LEDGER_VIEW,
             Permission.AUDIT_VIEW,
         }
@@ -111,6 +120,10 @@ PROVIDER_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.OFFERING_EDIT,
             Permission.ALLOCATION_VIEW,
             Permission.OPERATION_RETRY,
+            Permission.USAGE_REPORT,
+            Permission.STATEMENT_VIEW,
+            Permission.STATEMENT_ANSWER,
+            Permission.CHARGE_REFUND,
         }
     ),
 }
@@ -128,6 +141,7 @@ PROJECT_PERMISSIONS: dict[ProjectRole, frozenset[Permission]] = {
             Permission.ALLOCATION_PLACE,
             Permission.ALLOCATION_USE,
             Permission.ALLOCATION_END,
+            Permission.REFUND_ASK,
         }
     ),
     ProjectRole.MEMBER: frozenset(

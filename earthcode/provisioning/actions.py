@@ -4,6 +4,7 @@ None of them calls a platform. They write an operation, which ``operations`` car
 commit. Locks are taken in one order: the award, the allocation, its operations, the ledger.
 """
 
+import logging
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from earthcode.audit.actors import CLOCK, Actor
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import Workload
 from earthcode.catalogue.retirement import refuse_if_retired
+from earthcode.catalogue.terms import terms_as_json, terms_of
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
@@ -28,11 +30,16 @@ from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship import checks
 from earthcode.sponsorship.models import Award, RequestLine, ResourceRequest
 
+logger = logging.getLogger(__name__)
+
 #: The task that carries out what is queued; also in ``settings.CELERY_BEAT_SCHEDULE``.
 RUN_OPERATIONS = "provisioning.run_operations"
 
 #: Usage is reported after it happened; credits stay set aside this long after the last day.
 LAST_USAGE_WITHIN = timedelta(days=90)
+
+#: Reports come late: an ended allocation takes usage for so long, unless the provider says earlier that all of it is in.
+LATE_USAGE_WITHIN = timedelta(days=14)
 
 #: Names our own keys: the same thing always has the same key.
 _KEYS = uuid.UUID("c6c3b0de-3c0b-4a3e-9f53-0f5a5b1a7a52")
@@ -162,6 +169,9 @@ def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) 
     )
     allocation.award, allocation.platform, allocation.reference = award, platform, reference
     allocation.hold_id = hold.pk
+    allocation.terms = terms_as_json(
+        terms_of(allocation.plan, Workload.from_json(allocation.workload), on=allocation.quoted_at.date())
+    )
     allocation.status_since = allocation.created_at = at
     allocation.save(force_insert=True)
     data = {
@@ -182,7 +192,7 @@ def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) 
 
 @transaction.atomic
 def end(allocation: Allocation, *, reason: str, by: Actor, at: datetime) -> None:
-    """Take the access away, now. The credits that are left go back to the award when the platform has confirmed it."""
+    """Take the access away, now. The credits that are left go back to the award when the last usage is in."""
     reason = reason.strip()
     if not reason:
         raise InvalidInput("Give a reason: the project reads it.", field="reason")
@@ -206,6 +216,39 @@ def end_overdue(*, at: datetime) -> int:
             continue  # somebody was faster
         ended += 1
     return ended
+
+
+@transaction.atomic
+def close_usage(allocation: Allocation, *, by: Actor, at: datetime) -> None:
+    """The last usage is in: what is left of the credits goes back to the award. A second time changes nothing.
+
+    The clock does this when the days for late usage are over; the provider may say so earlier. Raises ``WrongState`` while
+    somebody still has access.
+    """
+    if isinstance(by, User) and not by.may(Permission.USAGE_REPORT, allocation):
+        raise NotPermitted("Only the provider can say that the last usage is in.")
+    locked = Allocation.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation.pk)
+    if locked.status != AllocationStatus.CLOSED:
+        raise WrongState("People can still use this allocation: end it first.")
+    if locked.usage_closed_at is None:
+        locked.usage_closed_at = at
+        locked.save(update_fields=["usage_closed_at"])
+        audit.record("allocation.close_usage", by=by, about=locked, at=at)
+        if locked.active_from is not None:
+            messages.usage_closed(locked, at=at)
+        try:
+            ledger.release(locked.hold_id, key=release_key(locked), by=by, at=at)
+        except ledger.NothingToRelease:
+            logger.info("all credits of %s were used", locked)
+    allocation.usage_closed_at = locked.usage_closed_at
+
+
+def close_overdue_usage(*, at: datetime) -> int:
+    """Close for usage what has waited for its days, each in a transaction of its own; returns how many."""
+    overdue = Allocation.objects.awaiting_usage().filter(usage_until__lte=at).order_by("pk")
+    for allocation in overdue:
+        close_usage(allocation, by=CLOCK, at=at)
+    return len(overdue)
 
 
 @transaction.atomic

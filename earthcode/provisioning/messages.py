@@ -87,12 +87,31 @@ def delayed(operation: Operation, *, at: datetime) -> None:
 
 def ended(allocation: Allocation, *, at: datetime) -> None:
     """To the project's people: access is gone."""
+    if allocation.is_awaiting_usage:
+        rest = (
+            "What was not used goes back to your award when the last usage is in, "
+            f"on {allocation.usage_until:%-d %B %Y} at the latest."
+        )
+    else:
+        rest = "Its credits are back with your award."
     _send(
         _project_people(allocation),
         allocation,
         key="ended",
         subject=f"Access to {allocation.plan.offering} has ended",
-        body=f"{allocation.plan}: {allocation.end_reason} What was not used is back with your award.",
+        body=f"{allocation.plan}: {allocation.end_reason} {rest}",
+        at=at,
+    )
+
+
+def usage_closed(allocation: Allocation, *, at: datetime) -> None:
+    """To the principal investigator: the credits that are left can be used elsewhere."""
+    _send(
+        _principal_investigator(allocation),
+        allocation,
+        key="usage-closed",
+        subject=f"The last usage of {allocation.plan.offering} is in",
+        body="What was not used is back with your award, or with the call if the award is over.",
         at=at,
     )
 

@@ -40,6 +40,10 @@ class AllocationQuerySet(models.QuerySet["Allocation"]):
         """Those that people can use now."""
         return self.filter(status=AllocationStatus.ACTIVE)
 
+    def awaiting_usage(self) -> AllocationQuerySet:
+        """Those nobody can use any more, and of which late usage is still taken."""
+        return self.filter(usage_until__isnull=False, usage_closed_at__isnull=True)
+
     def for_project(self, project: Project) -> AllocationQuerySet:
         return self.filter(award__project=project)
 
@@ -83,6 +87,19 @@ class Allocation(HasLifecycle):
     external_id = models.CharField(max_length=200, blank=True, help_text="The platform's own name for it")
     access_url = models.URLField(max_length=500, blank=True)
     details = models.JSONField(default=dict, blank=True)
+    terms = models.JSONField(
+        default=list,
+        help_text="For each component what usage is rated by: catalogue.terms.Term, as on the day of the quote",
+    )
+    active_from = models.DateTimeField(
+        null=True, blank=True, help_text="When access was there; usage counts from then on"
+    )
+    usage_until = models.DateTimeField(
+        null=True, blank=True, help_text="After access ended: until when late usage is still taken; set when it ended"
+    )
+    usage_closed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the last usage was in and what was left went back to the award"
+    )
     created_at = models.DateTimeField()
 
     objects: ClassVar[models.Manager[Allocation]] = AllocationQuerySet.as_manager()
@@ -94,6 +111,10 @@ class Allocation(HasLifecycle):
             models.CheckConstraint(condition=Q(ends_on__gt=F("starts_on")), name="provisioning_ends_after_start"),
             models.CheckConstraint(
                 condition=Q(status__in=AllocationStatus.values), name="provisioning_allocation_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(usage_closed_at__isnull=True) | Q(status=AllocationStatus.CLOSED),
+                name="provisioning_usage_closes_after_access",
             ),
         ]
 
@@ -110,6 +131,11 @@ class Allocation(HasLifecycle):
     @property
     def provider_scope(self) -> frozenset[int]:
         return frozenset({self.platform.provider_id})
+
+    @property
+    def is_awaiting_usage(self) -> bool:
+        """Whether access has ended and late usage is still taken, so that what is left is not back yet."""
+        return self.usage_until is not None and self.usage_closed_at is None
 
 
 class OperationKind(models.TextChoices):

@@ -32,7 +32,6 @@ from earthcode.catalogue.pricing import Quote
 from earthcode.connectors.base import Connector, ConnectorError, Grant, Order, Person
 from earthcode.connectors.registry import connector_for
 from earthcode.identity.models import User
-from earthcode.ledger import actions as ledger
 from earthcode.lib.claim import claim_in_transaction, still_mine
 from earthcode.provisioning import actions, messages
 from earthcode.provisioning.lifecycle import ALLOCATION
@@ -202,7 +201,7 @@ def _record_success(claimed: Operation, order: Order, grant: Grant | None, *, at
         "details": dict(grant.details),
     }
     if operation.kind == OperationKind.PROVISION:
-        ALLOCATION.advance(allocation, "activate", by=WORKER, at=at, **there)
+        ALLOCATION.advance(allocation, "activate", by=WORKER, at=at, active_from=at, **there)
         messages.ready(allocation, at=at)
     else:
         Allocation.objects.filter(pk=allocation.pk).update(**there)
@@ -240,10 +239,10 @@ def _record_failure(claimed: Operation, error: ConnectorError, *, at: datetime) 
 
 
 def _close(allocation: Allocation, *, at: datetime) -> None:
-    """Nobody has access any more: give back what was not needed."""
-    ALLOCATION.advance(allocation, "close", by=WORKER, at=at)
+    """Nobody has access any more. What was never set up has no usage to wait for: its credits go back at once."""
+    if allocation.active_from is None:
+        ALLOCATION.advance(allocation, "close", by=WORKER, at=at)
+        actions.close_usage(allocation, by=WORKER, at=at)
+    else:
+        ALLOCATION.advance(allocation, "close", by=WORKER, at=at, usage_until=at + actions.LATE_USAGE_WITHIN)
     messages.ended(allocation, at=at)
-    try:
-        ledger.release(allocation.hold_id, key=actions.release_key(allocation), by=WORKER, at=at)
-    except ledger.NothingToRelease:
-        logger.info("all credits of %s were used", allocation)

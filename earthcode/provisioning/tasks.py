@@ -14,8 +14,9 @@ TIME_LIMIT_S = operations.RUN_FOR.total_seconds() + settings.OPERATION_LEASE_S
 
 @shared_task(name=actions.RUN_OPERATIONS, time_limit=TIME_LIMIT_S)
 def run_operations() -> None:
-    """End what is past its last day, and carry out what is due."""
+    """End what is past its last day, close what waited long enough for usage, and carry out what is due."""
     actions.end_overdue(at=timezone.now())
+    actions.close_overdue_usage(at=timezone.now())
     operations.run_all_due(clock=timezone.now)
 
 

@@ -13,6 +13,8 @@ from earthcode.connectors.base import Order
 from earthcode.connectors.simulated import Simulated
 from earthcode.identity import projects
 from earthcode.identity.models import Project, User
+from earthcode.lib.errors import NotPermitted
+from earthcode.lifecycle import WrongState
 from earthcode.notifications.models import Message
 from earthcode.provisioning import actions, operations
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationStatus
@@ -477,7 +479,7 @@ def test_people_can_only_change_in_a_transaction_with_what_follows(project: Proj
 # --- the end ---------------------------------------------------------------------------------------------------------
 
 
-def test_ending_takes_the_access_away_and_gives_the_credits_back(
+def test_ending_takes_the_access_away_at_once_and_gives_the_credits_back_with_the_last_usage(
     on_hub: Allocation, award: Award, clock: Clock, platform_side: Look, alice: User, ben: User, maria: User
 ) -> None:
     run(clock)
@@ -491,11 +493,43 @@ def test_ending_takes_the_access_away_and_gives_the_credits_back(
     assert now.status == AllocationStatus.CLOSED
     assert now.end_reason == "The data were withdrawn."
     assert platform_side(on_hub)["granted"] is None
-    assert award_balance(award.reference) == on_hub.amount
-    assert award_held(award.reference) == award.amount - on_hub.amount
+    assert now.usage_until == clock.now + actions.LATE_USAGE_WITHIN
+    assert award_balance(award.reference) == 0, "late usage may still come"
     for person in (alice, ben):
         (message,) = told(person, "has ended")
         assert "The data were withdrawn." in message.body
+        assert "on 16 November 2026 at the latest" in message.body
+
+    clock.forward(days=13)
+    run_operations()
+    assert award_balance(award.reference) == 0
+    clock.forward(days=1)
+    run_operations()
+
+    assert stored(on_hub).usage_closed_at == clock.now
+    assert award_balance(award.reference) == on_hub.amount
+    assert award_held(award.reference) == award.amount - on_hub.amount
+    assert told(alice, "last usage")
+    assert actions.close_overdue_usage(at=clock.now) == 0
+
+
+def test_the_provider_says_that_the_last_usage_is_in(
+    on_hub: Allocation, award: Award, clock: Clock, alice: User, maria: User, petra: User
+) -> None:
+    run(clock)
+    with pytest.raises(WrongState, match="end it first"):
+        actions.close_usage(on_hub, by=fresh(petra), at=clock.now)
+    actions.end(on_hub, reason="Enough.", by=maria, at=clock.now)
+    run(clock)
+
+    with pytest.raises(NotPermitted):
+        actions.close_usage(on_hub, by=fresh(alice), at=clock.now)
+    actions.close_usage(on_hub, by=fresh(petra), at=clock.now)
+    actions.close_usage(on_hub, by=fresh(petra), at=clock.now)
+
+    assert award_balance(award.reference) == on_hub.amount
+    assert len(told(alice, "last usage")) == 1
+    assert Event.objects.filter(name="allocation.close_usage").count() == 1
 
 
 def test_ending_one_allocation_leaves_the_other(

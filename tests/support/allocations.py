@@ -8,6 +8,7 @@ from django.db import transaction
 from earthcode.audit.actors import WORKER, System
 from earthcode.ledger import actions as ledger
 from earthcode.lib.money import credits
+from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationKind, OperationStatus
 from earthcode.sponsorship.models import Award, RequestLine
@@ -26,6 +27,7 @@ def activate(allocation: Allocation, *, at: datetime, access_url: str = "") -> N
         at=at,
         access_url=access_url or f"https://{allocation.platform.slug}.platform.example/hub/{allocation.reference}",
         external_id=f"group-{allocation.pk}",
+        active_from=at,
     )
 
 
@@ -38,10 +40,10 @@ def fail(allocation: Allocation, *, at: datetime, error: str = "The platform is 
 
 @transaction.atomic
 def close(allocation: Allocation, *, at: datetime) -> None:
-    """As when the platform has taken the access of an allocation that was ended away."""
+    """As when the platform has taken the access of an allocation that was ended away, and its last usage is in."""
     _finish(allocation, OperationStatus.SUCCEEDED, at=at)
-    ALLOCATION.advance(allocation, "close", by=WORKER, at=at)
-    ledger.release(allocation.hold_id, key=uuid.uuid4(), by=WORKER, at=at)
+    ALLOCATION.advance(allocation, "close", by=WORKER, at=at, usage_until=at)
+    provisioning.close_usage(allocation, by=WORKER, at=at)
 
 
 def _finish(allocation: Allocation, status: OperationStatus, *, at: datetime, **fields: object) -> None:
@@ -111,6 +113,7 @@ def more_allocations(award: Award, count: int, *, at: datetime) -> list[Allocati
             ends_on=date(2027, 6, 1),
             status_since=at,
             created_at=at,
+            active_from=at,
         )
         for number, line, hold in zip(numbers, lines, holds, strict=True)
     )
