@@ -13,7 +13,7 @@ PRODUCTION = env SITE_URL=https://nor.example OIDC_ISSUER=https://sso.example/re
 
 # make hands what is given on its command line to every command as well: make demo WEB_PORT=8100
 
-.PHONY: crash-ledger mutate-ledger bench-ledger help demo reset test fast check install install-dev chromium lock bench-catalogue check-ogc
+.PHONY: sql prove-upgrade crash-ledger mutate-ledger bench-ledger help demo reset test fast check install install-dev chromium lock bench-catalogue check-ogc
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -45,6 +45,9 @@ OGC_SCHEMAS ?= https://schemas.opengis.net/ogcapi/records/part1/1.0/openapi/sche
 check-ogc: install-dev ## our records against the schemas that OGC publishes, which are fetched
 	OGC_SCHEMAS=$(OGC_SCHEMAS) REQUIRED_SUITES= $(BIN)/pytest tests/api/test_ogc_records.py $(ARGS)
 
+sql: install-dev ## after a change in a folder sql/: write the migrations that apply it, and list what a new database has
+	$(BIN)/python -m tests.support.with_database manage.py makesql $(ARGS)
+
 bench-catalogue: install-dev ## what the catalogue's pages cost with 1,000 and with 10,000 offerings, in about five minutes
 	REQUIRED_SUITES= $(BIN)/pytest tests/bench/catalogue/bench_catalogue.py $(ARGS)
 
@@ -56,6 +59,7 @@ check: install-dev ## linters, types, layers, templates, migrations, settings
 	find templates earthcode -name '*.html' | xargs $(BIN)/djade --check
 	find templates earthcode -name '*.html' | xargs $(BIN)/djlint --lint --quiet
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run  # the warning: no database here
+	$(BIN)/python -W ignore::RuntimeWarning manage.py makesql --check
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
 # django-hordak, which it is compared with, is installed into a folder of its own.

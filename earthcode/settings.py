@@ -51,6 +51,7 @@ INSTALLED_APPS = [
     "earthcode.ledger",
     "earthcode.notifications",
     "earthcode.audit",
+    "earthcode.lib",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -110,6 +111,7 @@ _database = env.db_url("DATABASE_URL", default="postgres://earthcode@127.0.0.1:5
 DATABASES = {
     "default": {
         **_database,
+        "ENGINE": "earthcode.lib.postgresql",
         "CONN_MAX_AGE": env.int("DATABASE_CONN_MAX_AGE", default=60),
         "CONN_HEALTH_CHECKS": True,
         # What succeeded once is prepared the next time; without a number nothing ever is. Only the ledger's statements can be:
@@ -120,6 +122,9 @@ DATABASES = {
         "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default="test_earthcode")},
     }
 }
+
+#: The role whose rights the site serves with; the login of DATABASE_URL is a member. See earthcode/lib/rights.py.
+DATABASE_SITE_ROLE = env.str("DATABASE_SITE_ROLE", default="earthcode_site")
 
 # --- work in the background ------------------------------------------------------------------------------------------
 

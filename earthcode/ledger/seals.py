@@ -8,7 +8,13 @@ from pathlib import Path
 from django.db import connection
 
 #: What is sealed of each row; see the file.
-_LEAVES = (Path(__file__).parent / "sql" / "leaves.sql").read_text(encoding="utf-8")
+_LEAVES = (
+    (Path(__file__).parent / "sql" / "leaves.sql")
+    .read_text(encoding="utf-8")
+    .partition("CREATE OR REPLACE VIEW ledger_leaf AS")[2]
+    .strip()
+    .rstrip(";")
+)
 _ROWS = f"""
     SELECT id, place, content FROM ({_LEAVES}) leaf WHERE id > %s AND id <= %s ORDER BY id, place
 """  # noqa: S608  # a file of ours

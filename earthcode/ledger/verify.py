@@ -15,6 +15,7 @@ from django.db import connection, transaction
 
 from earthcode.ledger import seals
 from earthcode.ledger.seals import Break
+from earthcode.lib import objects, rights
 
 _POSTINGS = """
     SELECT format('entry %s line %s', posting.entry_id, posting.line), CASE
@@ -425,48 +426,7 @@ _TOLD_HEADS = """
     WHERE encode(seal.hash, 'hex') IS DISTINCT FROM told.hash
 """
 
-_GUARDS = """
-    SELECT format('trigger %s on %s', expected.name, expected.relation), 'missing or switched off'
-    FROM (VALUES
-        ('ledger_account', 'ledger_account_opens'),
-        ('ledger_account', 'ledger_account_written_by_draft'),
-        ('ledger_account', 'ledger_account_not_deleted'),
-        ('ledger_account', 'ledger_account_not_truncated'),
-        ('ledger_window', 'ledger_write_window'),
-        ('ledger_window', 'ledger_window_append_only'),
-        ('ledger_window', 'ledger_window_not_truncated'),
-        ('ledger_hold_part', 'ledger_hold_part_written_by_draft'),
-        ('ledger_hold_part', 'ledger_hold_part_not_deleted'),
-        ('ledger_hold_part', 'ledger_hold_part_not_truncated'),
-        ('ledger_hold', 'ledger_hold_written_by_draft'),
-        ('ledger_hold', 'ledger_hold_not_deleted'),
-        ('ledger_hold', 'ledger_hold_not_truncated'),
-        ('ledger_entry', 'ledger_entry_written_by_draft'),
-        ('ledger_entry', 'ledger_entry_append_only'),
-        ('ledger_entry', 'ledger_entry_not_truncated'),
-        ('ledger_posting', 'ledger_posting_written_by_draft'),
-        ('ledger_posting', 'ledger_posting_append_only'),
-        ('ledger_posting', 'ledger_posting_not_truncated'),
-        ('ledger_checkpoint', 'ledger_write_checkpoint'),
-        ('ledger_checkpoint', 'ledger_checkpoint_append_only'),
-        ('ledger_checkpoint', 'ledger_checkpoint_not_truncated'),
-        ('ledger_span', 'ledger_write_span'),
-        ('ledger_span', 'ledger_span_append_only'),
-        ('ledger_span', 'ledger_span_not_truncated'),
-        ('ledger_account', 'ledger_account_opening_is_noted'),
-        ('ledger_account', 'ledger_account_closing_is_noted'),
-        ('ledger_account_event', 'ledger_account_event_written_by_account'),
-        ('ledger_account_event', 'ledger_account_event_append_only'),
-        ('ledger_account_event', 'ledger_account_event_not_truncated'),
-        ('ledger_seal', 'ledger_write_seal'),
-        ('ledger_seal', 'ledger_seal_append_only'),
-        ('ledger_seal', 'ledger_seal_not_truncated'),
-        ('ledger_draft', 'ledger_write'),
-        ('ledger_batch_draft', 'ledger_write_batch')
-    ) AS expected (relation, name)
-    LEFT JOIN pg_trigger ON tgrelid = to_regclass(expected.relation) AND tgname = expected.name AND tgenabled IN ('O', 'A')
-    WHERE pg_trigger.oid IS NULL
-    UNION ALL
+_CONSTRAINTS = """
     SELECT format('constraint %s on %s', expected.name, expected.relation), 'missing or not enforced'
     FROM (VALUES
         ('ledger_account', 'ledger_account_not_overdrawn'),
@@ -490,6 +450,14 @@ _GUARDS = """
         WHERE indexrelid = to_regclass('ledger_entry_reversed_once') AND indisunique AND indisvalid
     )
 """
+
+
+def _not_of_this_release() -> Iterator[Break]:
+    for thing, matter in objects.differences("ledger"):
+        yield Break(thing, matter)
+    for thing, matter in rights.differences():
+        if "ledger_" in thing or thing.startswith("role"):
+            yield Break(thing, matter)
 
 
 @dataclass(frozen=True)
@@ -527,7 +495,8 @@ RULES = (
     Rule("every seal follows from the one before it", "ledger_seal", seals.links_broken),
     Rule("every seal is the one the audit trail was told of", "ledger_seal", _TOLD_HEADS),
     Rule("every row that was sealed is what it was, and none was added", SEALS, seals.rows_broken),
-    Rule("the guards of the database are in place", "pg_trigger", _GUARDS),
+    Rule("the constraints that guard the books are in place", "pg_constraint", _CONSTRAINTS),
+    Rule("functions, triggers and rights are those of this release", "pg_proc", _not_of_this_release),
 )
 #: How many broken rows a finding names.
 NAMED_MAX = 20

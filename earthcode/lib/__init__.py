@@ -4,4 +4,6 @@
 - ``money``: credits as whole micro-credits, and the one rounding rule.
 - ``fetch``: read an address that a stranger gives, without reaching inside our network.
 - ``claim``: take rows off a table that serves as a work queue.
+- ``sqlfiles``, ``objects``, ``rights``, ``database``: functions and triggers in readable files, and whether a database is the one
+  this release was written for.
 """

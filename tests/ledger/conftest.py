@@ -135,12 +135,12 @@ def short_spans(size: int = 3) -> Iterator[None]:
     """Spans of so many postings instead of a thousand, so that few postings make many."""
     change = "CREATE OR REPLACE FUNCTION ledger_span_size() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT {}::bigint'"
     with connection.cursor() as cursor:
-        cursor.execute("SELECT ledger_span_size()")
+        cursor.execute("SELECT pg_get_functiondef('ledger_span_size()'::regprocedure)")
         (usual,) = cursor.fetchone()
         cursor.execute(change.format(size))
     yield
     with connection.cursor() as cursor:
-        cursor.execute(change.format(usual))
+        cursor.execute(usual)
 
 
 def everything() -> dict[str, str]:

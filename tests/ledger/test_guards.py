@@ -11,6 +11,7 @@ from django.db import DatabaseError, models, transaction
 
 from earthcode.ledger import actions as ledger
 from earthcode.ledger.models import Account, Checkpoint, Entry, Hold, Posting, ReadOnlyBooksError, Span
+from earthcode.lib import rights
 from earthcode.lib.money import credits
 
 from .conftest import TABLES, Books, committing, everything, new_key, plain_connection
@@ -437,9 +438,9 @@ def test_a_hold_that_does_not_exist_is_named(used: Books, plain: psycopg.Connect
 
 @pytest.fixture
 def site(plain: psycopg.Connection[Any]) -> Iterator[psycopg.Connection[Any]]:
-    """A connection with the rights of a site: those of ledger_user."""
+    """A connection with the rights of a site (``earthcode/lib/rights.py``)."""
     role = f"site_{uuid.uuid4().hex}"
-    plain.execute(f"CREATE ROLE {role} IN ROLE ledger_user")
+    plain.execute(f"CREATE ROLE {role} IN ROLE {rights.role()}")
     try:
         with plain_connection() as connected:
             connected.execute(f"SET SESSION AUTHORIZATION {role}")

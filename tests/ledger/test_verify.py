@@ -281,13 +281,28 @@ CHANGES = {
     ),
     "a guard dropped": (
         "DROP TRIGGER ledger_posting_append_only ON ledger_posting",
-        "the guards of the database are in place",
+        "functions, triggers and rights are those of this release",
         "trigger ledger_posting_append_only",
     ),
     "a guard switched off": (
         "ALTER TABLE ledger_entry DISABLE TRIGGER ledger_entry_written_by_draft",
-        "the guards of the database are in place",
+        "functions, triggers and rights are those of this release",
         "trigger ledger_entry_written_by_draft",
+    ),
+    "a function of another release": (
+        "CREATE OR REPLACE FUNCTION ledger_span_size() RETURNS bigint LANGUAGE sql STABLE AS 'SELECT 999::bigint'",
+        "functions, triggers and rights are those of this release",
+        "function ledger_span_size(): is not the one",
+    ),
+    "a function gone": (
+        "DROP FUNCTION ledger_repay",
+        "functions, triggers and rights are those of this release",
+        "function ledger_repay(",
+    ),
+    "a right given away": (
+        "GRANT UPDATE (amount) ON ledger_posting TO earthcode_site",
+        "functions, triggers and rights are those of this release",
+        "table ledger_posting: earthcode_site may UPDATE, and should not",
     ),
     "a floor dropped": (
         """
@@ -299,7 +314,7 @@ CHANGES = {
     ),
     "the floor's constraint dropped": (
         "ALTER TABLE ledger_account DROP CONSTRAINT ledger_account_not_overdrawn",
-        "the guards of the database are in place",
+        "the constraints that guard the books are in place",
         "constraint ledger_account_not_overdrawn",
     ),
     "a key for two entries": (

@@ -1,28 +1,28 @@
 -- The audit trail is append-only, and every committed event has a link in one chain of hashes.
 
-CREATE FUNCTION audit_append_only() RETURNS trigger
+CREATE OR REPLACE FUNCTION audit_append_only() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'AU001';
 END
 $$;
 
-CREATE TRIGGER audit_event_append_only
+CREATE OR REPLACE TRIGGER audit_event_append_only
     BEFORE UPDATE OR DELETE ON audit_event
     FOR EACH ROW EXECUTE FUNCTION audit_append_only();
-CREATE TRIGGER audit_event_no_truncate
+CREATE OR REPLACE TRIGGER audit_event_no_truncate
     BEFORE TRUNCATE ON audit_event
     FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only();
-CREATE TRIGGER audit_link_append_only
+CREATE OR REPLACE TRIGGER audit_link_append_only
     BEFORE UPDATE OR DELETE ON audit_link
     FOR EACH ROW EXECUTE FUNCTION audit_append_only();
-CREATE TRIGGER audit_link_no_truncate
+CREATE OR REPLACE TRIGGER audit_link_no_truncate
     BEFORE TRUNCATE ON audit_link
     FOR EACH STATEMENT EXECUTE FUNCTION audit_append_only();
 
 -- What is hashed: each field with its length in front, so that no two different events read the same.
 -- verify.py derives the same bytes on its own; change both or neither.
-CREATE FUNCTION audit_canonical(e audit_event) RETURNS text
+CREATE OR REPLACE FUNCTION audit_canonical(e audit_event) RETURNS text
 LANGUAGE sql IMMUTABLE AS $$
     SELECT string_agg(length(field) || ':' || field, '' ORDER BY place)
     FROM unnest(ARRAY[
@@ -35,9 +35,10 @@ LANGUAGE sql IMMUTABLE AS $$
 $$;
 
 -- Runs at commit, not at insert: the lock on the head of the chain is then the last one a transaction takes, so it is
--- held only for the commit itself and cannot deadlock with the rows an action locks.
-CREATE FUNCTION audit_add_link() RETURNS trigger
-LANGUAGE plpgsql AS $$
+-- held only for the commit itself and cannot deadlock with the rows an action locks. With the rights of its owner: the site may add
+-- events, and nothing but this function adds links.
+CREATE OR REPLACE FUNCTION audit_add_link() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     head audit_link;
 BEGIN
@@ -53,6 +54,7 @@ BEGIN
 END
 $$;
 
+DROP TRIGGER IF EXISTS audit_event_is_linked ON audit_event;
 CREATE CONSTRAINT TRIGGER audit_event_is_linked
     AFTER INSERT ON audit_event
     DEFERRABLE INITIALLY DEFERRED

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 from earthcode.lib.sqlfiles import run_sql_file
 
-SQL = Path(__file__).parent.parent / "sql"
+SQL = Path(__file__).resolve().parent / "sql"
 
 
 class Migration(migrations.Migration):
@@ -93,5 +93,5 @@ class Migration(migrations.Migration):
             model_name='estimateline',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__isnull', True), ('quote__isnull', True), models.Q(('reasons', []), _negated=True)), models.Q(('amount__gte', 0), ('amount__isnull', False), ('quote__isnull', False), ('reasons', [])), _connector='OR'), name='catalogue_estimateline_priced_or_says_why_not'),
         ),
-        run_sql_file(SQL / "estimates.sql"),
+        run_sql_file(SQL / "0004/estimates.sql", sha256="20ec78c4ee6acf6bc12807167edff308862bd245fadc531b38866e4d2d23a818"),
     ]

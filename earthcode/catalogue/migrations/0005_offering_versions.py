@@ -6,7 +6,7 @@ from django.db import migrations, models
 from earthcode.lib.sqlfiles import run_sql_file
 
 
-SQL = Path(__file__).parent.parent / "sql"
+SQL = Path(__file__).resolve().parent / "sql"
 
 
 class Migration(migrations.Migration):
@@ -37,5 +37,5 @@ class Migration(migrations.Migration):
             name='version',
             field=models.ForeignKey(blank=True, help_text='What the offering said when it was estimated', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='catalogue.offeringversion'),
         ),
-        run_sql_file(SQL / "versions.sql"),
+        run_sql_file(SQL / "0005/versions.sql", sha256="3996ddf18556c38ea522fbd0b84805adf625e16ef97886181540c4e8c8538d19"),
     ]

@@ -1,6 +1,6 @@
 -- A rate is a promise: it is added, and it is closed when another takes its place. Nothing else happens to it.
 
-CREATE FUNCTION catalogue_rate_is_kept() RETURNS trigger
+CREATE OR REPLACE FUNCTION catalogue_rate_is_kept() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'UPDATE' AND upper_inf(OLD.valid) AND lower(NEW.valid) = lower(OLD.valid)
@@ -11,6 +11,6 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER catalogue_rate_is_kept
+CREATE OR REPLACE TRIGGER catalogue_rate_is_kept
     BEFORE UPDATE OR DELETE ON catalogue_rate
     FOR EACH ROW EXECUTE FUNCTION catalogue_rate_is_kept();

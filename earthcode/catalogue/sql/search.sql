@@ -2,7 +2,7 @@
 
 -- Words as we compare them: lower case, no accents, no punctuation. A word and the number after it are also one word,
 -- because people write "Sentinel-2", "Sentinel 2" and "sentinel2". ``search.words_of`` does the same to what people type.
-CREATE FUNCTION catalogue_words(given text) RETURNS text
+CREATE OR REPLACE FUNCTION catalogue_words(given text) RETURNS text
 LANGUAGE sql STABLE AS $$
     SELECT plain || coalesce(' ' || (
         SELECT string_agg(pair[1] || pair[2], ' ')
@@ -11,7 +11,7 @@ LANGUAGE sql STABLE AS $$
     FROM (SELECT regexp_replace(lower(unaccent(coalesce(given, ''))), '[^[:alnum:]]+', ' ', 'g')) AS cleaned(plain)
 $$;
 
-CREATE FUNCTION catalogue_offering_document(o catalogue_offering) RETURNS tsvector
+CREATE OR REPLACE FUNCTION catalogue_offering_document(o catalogue_offering) RETURNS tsvector
 LANGUAGE sql STABLE AS $$
     SELECT setweight(to_tsvector('simple', catalogue_words(o.name)), 'A')
         || setweight(to_tsvector('simple', catalogue_words(concat_ws(' ',
@@ -33,7 +33,7 @@ LANGUAGE sql STABLE AS $$
     WHERE platform.id = o.platform_id
 $$;
 
-CREATE FUNCTION catalogue_offering_index() RETURNS trigger
+CREATE OR REPLACE FUNCTION catalogue_offering_index() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     NEW.search := catalogue_offering_document(NEW);
@@ -47,12 +47,12 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER catalogue_offering_index
+CREATE OR REPLACE TRIGGER catalogue_offering_index
     BEFORE INSERT OR UPDATE ON catalogue_offering
     FOR EACH ROW EXECUTE FUNCTION catalogue_offering_index();
 
 -- An offering is also found by the names of its plans, its platform and its provider.
-CREATE FUNCTION catalogue_plan_reindex() RETURNS trigger
+CREATE OR REPLACE FUNCTION catalogue_plan_reindex() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE catalogue_offering SET search = NULL WHERE id = NEW.offering_id;
@@ -60,11 +60,11 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER catalogue_plan_reindex
+CREATE OR REPLACE TRIGGER catalogue_plan_reindex
     AFTER INSERT OR UPDATE OF name, author, is_listed, offering_id ON catalogue_plan
     FOR EACH ROW EXECUTE FUNCTION catalogue_plan_reindex();
 
-CREATE FUNCTION catalogue_platform_reindex() RETURNS trigger
+CREATE OR REPLACE FUNCTION catalogue_platform_reindex() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE catalogue_offering SET search = NULL WHERE platform_id = NEW.id;
@@ -72,11 +72,11 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER catalogue_platform_reindex
+CREATE OR REPLACE TRIGGER catalogue_platform_reindex
     AFTER UPDATE OF name, provider_id, features, languages ON catalogue_platform
     FOR EACH ROW EXECUTE FUNCTION catalogue_platform_reindex();
 
-CREATE FUNCTION catalogue_provider_reindex() RETURNS trigger
+CREATE OR REPLACE FUNCTION catalogue_provider_reindex() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE catalogue_offering SET search = NULL
@@ -86,7 +86,7 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER catalogue_provider_reindex
+CREATE OR REPLACE TRIGGER catalogue_provider_reindex
     AFTER UPDATE OF name ON identity_organisation
     FOR EACH ROW WHEN (OLD.name IS DISTINCT FROM NEW.name)
     EXECUTE FUNCTION catalogue_provider_reindex();

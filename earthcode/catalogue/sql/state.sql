@@ -1,17 +1,8 @@
--- One row says which state the catalogue is in, so that pages and caches can ask in one cheap query whether it changed.
--- It is no model: clearing the tables of the models must not forget it. The numbers come from a sequence, which no
--- rollback turns back, so a number never names two states.
+-- The row of catalogue_state (migration 0002) says which state the catalogue is in, so that pages and caches can ask in one cheap
+-- query whether it changed. It is no model: clearing the tables of the models must not forget it. The numbers come from a sequence,
+-- which no rollback turns back, so a number never names two states.
 
-CREATE SEQUENCE catalogue_state_numbers;
-
-CREATE TABLE catalogue_state (
-    is_here boolean PRIMARY KEY DEFAULT true CHECK (is_here),
-    number bigint NOT NULL,
-    changed_at timestamptz NOT NULL
-);
-INSERT INTO catalogue_state (number, changed_at) VALUES (nextval('catalogue_state_numbers'), now());
-
-CREATE FUNCTION catalogue_changed() RETURNS trigger
+CREATE OR REPLACE FUNCTION catalogue_changed() RETURNS trigger
 LANGUAGE plpgsql AS $$
 BEGIN
     UPDATE catalogue_state SET number = nextval('catalogue_state_numbers'), changed_at = clock_timestamp();
@@ -19,22 +10,22 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER catalogue_platform_changed
+CREATE OR REPLACE TRIGGER catalogue_platform_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON catalogue_platform
     FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
-CREATE TRIGGER catalogue_offering_changed
+CREATE OR REPLACE TRIGGER catalogue_offering_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON catalogue_offering
     FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
-CREATE TRIGGER catalogue_plan_changed
+CREATE OR REPLACE TRIGGER catalogue_plan_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON catalogue_plan
     FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
-CREATE TRIGGER catalogue_component_changed
+CREATE OR REPLACE TRIGGER catalogue_component_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON catalogue_component
     FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
-CREATE TRIGGER catalogue_rate_changed
+CREATE OR REPLACE TRIGGER catalogue_rate_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON catalogue_rate
     FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
-CREATE TRIGGER catalogue_provider_changed
+CREATE OR REPLACE TRIGGER catalogue_provider_changed
     AFTER UPDATE OF name, slug, country, website ON identity_organisation
     FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 from earthcode.lib.sqlfiles import run_sql_file
 
-SQL = Path(__file__).resolve().parent.parent / "sql"
+SQL = Path(__file__).resolve().parent / "sql"
 
 
 class Migration(migrations.Migration):
@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        run_sql_file(SQL / "begin_later.sql"),
+        run_sql_file(SQL / "begin_later.sql", sha256="a87398818fb76c8a0e614ac9748e02d142cf13e7ba195d37e750e207a77e9bd9"),
         migrations.CreateModel(
             name='Seal',
             fields=[
@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 'ordering': ['pk'],
             },
         ),
-        migrations.RunSQL("CREATE VIEW ledger_leaf AS " + (SQL / "leaves.sql").read_text(encoding="utf-8")),
-        run_sql_file(SQL / "seals.sql"),
-        run_sql_file(SQL / "end_later.sql"),
+        run_sql_file(SQL / "0003/leaves.sql", sha256="8014a78535e0ebafba435ea356f37790545c948a3ec6ee3b49e7f9d3036e6730"),
+        run_sql_file(SQL / "0003/seals.sql", sha256="10ed11cb08094ff6b79b0c735cedbf5925c2da5f8a0de9e3f5ec0deae78439bb"),
+        run_sql_file(SQL / "end_later.sql", sha256="784c7200a4efb393da8c770605651ffdeefb9aedfd20c03b437dcb878ecca53c"),
     ]

@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 from earthcode.lib.sqlfiles import run_sql_file
 
-SQL = Path(__file__).resolve().parent.parent / "sql"
+SQL = Path(__file__).resolve().parent / "sql"
 
 
 class Migration(migrations.Migration):
@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
     dependencies = [("ledger", "0004_batches")]
 
     operations = [
-        run_sql_file(SQL / "begin_later.sql"),
+        run_sql_file(SQL / "begin_later.sql", sha256="a87398818fb76c8a0e614ac9748e02d142cf13e7ba195d37e750e207a77e9bd9"),
         migrations.CreateModel(
             name="Verification",
             fields=[
@@ -48,6 +48,6 @@ class Migration(migrations.Migration):
                 name="ledger_broken_row_is_found_once",
             ),
         ),
-        run_sql_file(SQL / "verifications.sql"),
-        run_sql_file(SQL / "end_later.sql"),
+        run_sql_file(SQL / "0005/verifications.sql", sha256="5607de8b18e6b480a5947e0a04a1b742ad27b3ff3aa712d5e13dc5a4e5a1a14c"),
+        run_sql_file(SQL / "end_later.sql", sha256="784c7200a4efb393da8c770605651ffdeefb9aedfd20c03b437dcb878ecca53c"),
     ]

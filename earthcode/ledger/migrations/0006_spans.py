@@ -7,14 +7,14 @@ from django.db import migrations, models
 
 from earthcode.lib.sqlfiles import run_sql_file
 
-SQL = Path(__file__).resolve().parent.parent / "sql"
+SQL = Path(__file__).resolve().parent / "sql"
 
 
 class Migration(migrations.Migration):
     dependencies = [("ledger", "0005_verifications")]
 
     operations = [
-        run_sql_file(SQL / "begin_later.sql"),
+        run_sql_file(SQL / "begin_later.sql", sha256="a87398818fb76c8a0e614ac9748e02d142cf13e7ba195d37e750e207a77e9bd9"),
         migrations.CreateModel(
             name="Span",
             fields=[
@@ -47,6 +47,6 @@ class Migration(migrations.Migration):
             ],
             options={"db_table": "ledger_span", "ordering": ["account_id", "upto"]},
         ),
-        run_sql_file(SQL / "spans.sql"),
-        run_sql_file(SQL / "end_later.sql"),
+        run_sql_file(SQL / "0006/spans.sql", sha256="d07db4c4b0e0547666b5b7b55e5b8b67d0af3891e0ed2b2ec8de14904cdbccf3"),
+        run_sql_file(SQL / "end_later.sql", sha256="784c7200a4efb393da8c770605651ffdeefb9aedfd20c03b437dcb878ecca53c"),
     ]

@@ -5,14 +5,10 @@
 -- setting it anew would cost a posting a twentieth of its CPU time. SQLSTATEs of class LG are refusals; actions.py turns each into
 -- the Refused of that name.
 
--- Room on each page for the next version of a row: a posting then updates the row without touching an index.
-ALTER TABLE ledger_account SET (fillfactor = 60);
-ALTER TABLE ledger_hold SET (fillfactor = 70);
-
 -- An account opens empty, and its kind decides the rest, whatever the INSERT says. Nothing of this can change later (guards.sql).
 -- It may say which call it belongs to (home_id: the call's available account, which is its own home), and which tranche of which
 -- award it is of (award_id: the available account of the award's first tranche).
-CREATE FUNCTION ledger_account_opens() RETURNS trigger
+CREATE OR REPLACE FUNCTION ledger_account_opens() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     award ledger_account;
@@ -53,14 +49,14 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER ledger_account_opens
+CREATE OR REPLACE TRIGGER ledger_account_opens
     BEFORE INSERT ON ledger_account
     FOR EACH ROW EXECUTE FUNCTION ledger_account_opens();
 
 -- Gets the account of this code, or opens it. Two callers at once get the same account. p_home is the code of its call's available
 -- account, p_award that of the available account of its award's first tranche; either may be its own. An account that was opened
 -- without a call joins that of its first posting (ledger_join_call).
-CREATE FUNCTION ledger_open_account(
+CREATE OR REPLACE FUNCTION ledger_open_account(
     p_code text, p_kind text, p_unit smallint, p_home text DEFAULT NULL, p_award text DEFAULT NULL, p_tranche smallint DEFAULT NULL
 ) RETURNS ledger_account
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -93,7 +89,7 @@ $$;
 
 -- Credits stay in their call: the two accounts of a posting belong to the same one. Called where they differ: an account without
 -- a call joins the other's if this is its first posting; anything else is refused.
-CREATE FUNCTION ledger_join_call(p_debit bigint, p_debit_home bigint, p_credit bigint, p_credit_home bigint) RETURNS void
+CREATE OR REPLACE FUNCTION ledger_join_call(p_debit bigint, p_debit_home bigint, p_credit bigint, p_credit_home bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     newcomer CONSTANT bigint := CASE WHEN p_debit_home IS NULL THEN p_debit ELSE p_credit END;
@@ -112,7 +108,7 @@ END
 $$;
 
 -- A closed account takes no more postings. For a deferred account this holds for postings that start after it commits.
-CREATE FUNCTION ledger_set_closed(p_code text, p_closed boolean) RETURNS void
+CREATE OR REPLACE FUNCTION ledger_set_closed(p_code text, p_closed boolean) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     UPDATE ledger_account SET closed = p_closed WHERE code = p_code;
@@ -123,7 +119,7 @@ END
 $$;
 
 -- The id of an account by its code; refuses one that does not exist.
-CREATE FUNCTION ledger_account_id(p_code text) RETURNS bigint
+CREATE OR REPLACE FUNCTION ledger_account_id(p_code text) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     found_id bigint;
@@ -137,7 +133,7 @@ END
 $$;
 
 -- What each account has come to. A deferred account's row lags behind: what was posted since its last checkpoint is added.
-CREATE VIEW ledger_balance AS
+CREATE OR REPLACE VIEW ledger_balance AS
 SELECT
     account.id AS account_id,
     account.code,

@@ -12,7 +12,7 @@
 
 -- The draft of a batch, as ledger_draft is that of an entry. Inserting a row runs ledger_write_batch; no row comes back if the
 -- batch could not be proved, and then nothing was written.
-CREATE VIEW ledger_batch_draft AS
+CREATE OR REPLACE VIEW ledger_batch_draft AS
 SELECT
     NULL::text AS actor,
     -- an element for each entry
@@ -31,15 +31,12 @@ SELECT
     NULL::bigint[] AS entry_ids
 WHERE false;
 
--- All lines of a batch that flow between the same accounts for the same hold, or for none.
-CREATE TYPE ledger_flow AS (
-    hold_id bigint, debit_id bigint, credit_id bigint, amount bigint, lines bigint, earliest timestamptz, latest timestamptz
-);
+-- The type ledger_flow (migration 0004): all lines of a batch that flow between the same accounts for the same hold, or for none.
 
 -- Like sum(), which adds whole numbers up as numeric: that took a tenth of the time of a batch. Raises when the sum is too large.
-CREATE AGGREGATE ledger_sum(bigint) (SFUNC = int8pl, STYPE = bigint, INITCOND = '0');
+CREATE OR REPLACE AGGREGATE ledger_sum(bigint) (SFUNC = int8pl, STYPE = bigint, INITCOND = '0');
 
-CREATE FUNCTION ledger_write_batch() RETURNS trigger
+CREATE OR REPLACE FUNCTION ledger_write_batch() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp SET enable_nestloop = off SET jit = off
 SET plan_cache_mode = force_custom_plan AS $$
 DECLARE
@@ -269,7 +266,7 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER ledger_write_batch
+CREATE OR REPLACE TRIGGER ledger_write_batch
     INSTEAD OF INSERT ON ledger_batch_draft
     FOR EACH ROW EXECUTE FUNCTION ledger_write_batch();
 
@@ -277,7 +274,7 @@ CREATE TRIGGER ledger_write_batch
 -- name accounts by their places in p_codes; p_first_lines says where the lines of each entry begin, with one element more for the
 -- end. Of each entry comes back its number and whether it was there before, or else why it was refused: one of p_known_refusals,
 -- a SQLSTATE or the name of a constraint. With p_all the first refusal is raised, with the entry's place as its hint.
-CREATE FUNCTION ledger_post_batch(
+CREATE OR REPLACE FUNCTION ledger_post_batch(
     p_all boolean, p_known_refusals text[], p_actor text,
     p_keys uuid[], p_kinds text[], p_reasons text[], p_ats timestamptz[],
     p_holds bigint[], p_amounts bigint[], p_finals boolean[],
@@ -400,7 +397,7 @@ $$;
 
 -- Tries to write entries in their order without looking at each; null if that cannot be shown to be right, and nothing is written
 -- then. An account that does not exist has a null among p_account_ids.
-CREATE FUNCTION ledger_try_batch(
+CREATE OR REPLACE FUNCTION ledger_try_batch(
     p_actor text, p_keys uuid[], p_hashes bytea[], p_kinds text[], p_reasons text[], p_ats timestamptz[],
     p_holds bigint[], p_amounts bigint[], p_finals boolean[],
     p_account_ids bigint[], p_first_lines int[], p_line_debits int[], p_line_credits int[], p_line_amounts bigint[]
@@ -476,7 +473,7 @@ END
 $$;
 
 -- The fingerprints that ledger_post and ledger_capture would make, in the order of the entries.
-CREATE FUNCTION ledger_batch_fingerprints(
+CREATE OR REPLACE FUNCTION ledger_batch_fingerprints(
     p_kinds text[], p_holds bigint[], p_amounts bigint[], p_finals boolean[],
     p_codes text[], p_first_lines int[], p_line_debits int[], p_line_credits int[], p_line_amounts bigint[]
 ) RETURNS bytea[]
@@ -513,7 +510,7 @@ END
 $$;
 
 -- For each line the place of its entry, from where the lines of each entry begin.
-CREATE FUNCTION ledger_places(p_first_lines int[]) RETURNS int[]
+CREATE OR REPLACE FUNCTION ledger_places(p_first_lines int[]) RETURNS int[]
 LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp AS $$
     SELECT ARRAY(
         SELECT entry.place::int
@@ -527,7 +524,7 @@ LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp AS $$
 $$;
 
 -- Elements of an array, by their places.
-CREATE FUNCTION ledger_elements(p_array text[], p_places int[]) RETURNS text[]
+CREATE OR REPLACE FUNCTION ledger_elements(p_array text[], p_places int[]) RETURNS text[]
 LANGUAGE sql IMMUTABLE SET search_path = public, pg_temp AS $$
     SELECT ARRAY(SELECT p_array[place] FROM unnest(p_places) WITH ORDINALITY AS wanted (place, number) ORDER BY number)
 $$;

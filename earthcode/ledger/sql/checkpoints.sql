@@ -4,7 +4,7 @@
 -- entries up to a horizon are there once every transaction has ended that could have drawn a number up to it: read the sequence,
 -- then take a transaction number of our own; every transaction that drew an earlier entry has an older one (ledger_write sees to
 -- that). While one of those is still running, no checkpoint is written; the clock tries again.
-CREATE FUNCTION ledger_write_checkpoint() RETURNS trigger
+CREATE OR REPLACE FUNCTION ledger_write_checkpoint() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     horizon bigint;
@@ -49,13 +49,13 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER ledger_write_checkpoint
+CREATE OR REPLACE TRIGGER ledger_write_checkpoint
     BEFORE INSERT ON ledger_checkpoint
     FOR EACH ROW EXECUTE FUNCTION ledger_write_checkpoint();
 
 -- Writes a checkpoint of a deferred account; false if nothing was posted since the last one, or if an older transaction that may
 -- still post is running.
-CREATE FUNCTION ledger_checkpoint(p_account bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION ledger_checkpoint(p_account bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     INSERT INTO ledger_checkpoint (account_id) VALUES (p_account);

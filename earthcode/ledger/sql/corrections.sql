@@ -1,7 +1,7 @@
 -- Corrections: nothing is changed or removed; a later entry gives back what an earlier one moved.
 
 -- The mirror image of an entry, at most once. What a capture took goes back like a refund, because its hold may have ended.
-CREATE FUNCTION ledger_reverse(
+CREATE OR REPLACE FUNCTION ledger_reverse(
     p_key uuid, p_entry bigint, p_actor text, p_reason text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
 )
@@ -51,7 +51,7 @@ END
 $$;
 
 -- Gives back part of a capture, from the payee to where it came from; all refunds of one capture together never exceed it.
-CREATE FUNCTION ledger_refund(
+CREATE OR REPLACE FUNCTION ledger_refund(
     p_key uuid, p_capture bigint, p_amount bigint, p_actor text, p_reason text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
 )
@@ -87,7 +87,7 @@ $$;
 
 -- The lines that give an amount of a capture back: first what is still owed for it, then to its tranches, the one taken last, first.
 -- What was owed and has been repaid goes to the hold's first tranche. A tranche whose window is over passes it on to its call.
-CREATE FUNCTION ledger_lines_back(
+CREATE OR REPLACE FUNCTION ledger_lines_back(
     p_capture bigint, p_hold ledger_hold, p_amount bigint, p_at timestamptz,
     OUT debit_ids bigint[], OUT credit_ids bigint[], OUT amounts bigint[]
 )
@@ -131,7 +131,7 @@ $$;
 
 -- Whether a capture's credits may be given back to an account that is no wallet of the hold: to the debt of its award, or to its
 -- call when the window of a wallet is over.
-CREATE FUNCTION ledger_takes_refunds(p_hold ledger_hold, p_account bigint, p_at timestamptz) RETURNS boolean
+CREATE OR REPLACE FUNCTION ledger_takes_refunds(p_hold ledger_hold, p_account bigint, p_at timestamptz) RETURNS boolean
 LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     SELECT EXISTS (
         SELECT
@@ -145,7 +145,7 @@ $$;
 
 -- The lines that would undo an entry; none if it is of a kind that is not undone. The released part of a final capture went
 -- back already.
-CREATE FUNCTION ledger_reversible_lines(
+CREATE OR REPLACE FUNCTION ledger_reversible_lines(
     p_entry bigint, OUT line smallint, OUT from_id bigint, OUT to_id bigint, OUT amount bigint
 ) RETURNS SETOF record
 LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
@@ -164,7 +164,7 @@ LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
 $$;
 
 -- The entries that gave back of an entry so far: its reversal, and if it is a capture, refunds among the entries of its hold.
-CREATE FUNCTION ledger_entries_giving_back(p_entry bigint, p_hold bigint) RETURNS SETOF bigint
+CREATE OR REPLACE FUNCTION ledger_entries_giving_back(p_entry bigint, p_hold bigint) RETURNS SETOF bigint
 LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     SELECT id FROM ledger_entry WHERE reverses_id = p_entry AND kind = 'reverse'
     UNION ALL
@@ -174,7 +174,7 @@ $$;
 -- Called when an entry that gives back has been written: all that was given back of an entry, between any two accounts, stays
 -- within what it moved. What was owed for a capture may go to its wallets instead, and all of it to the call. Those who give back of
 -- one capture queue for its hold; other entries are given back at most once.
-CREATE FUNCTION ledger_refuse_giving_back_too_much(p_entry bigint, p_hold bigint) RETURNS void
+CREATE OR REPLACE FUNCTION ledger_refuse_giving_back_too_much(p_entry bigint, p_hold bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     IF p_hold IS DISTINCT FROM (SELECT hold_id FROM ledger_entry WHERE id = p_entry) THEN

@@ -4,7 +4,7 @@
 -- with one key, the second waits, finds the entry of the first, and returns it.
 
 -- Sets credits aside; returns the hold as it is now, which after a replay may have been used.
-CREATE FUNCTION ledger_hold(
+CREATE OR REPLACE FUNCTION ledger_hold(
     p_key uuid, p_wallet text, p_held text, p_payee text, p_amount bigint, p_expires_at timestamptz,
     p_actor text, p_at timestamptz
 ) RETURNS ledger_hold
@@ -32,7 +32,7 @@ END
 $$;
 
 -- The parts of a hold, in the order in which they are taken: an ordinary hold is its own only part.
-CREATE FUNCTION ledger_parts(
+CREATE OR REPLACE FUNCTION ledger_parts(
     p_hold ledger_hold, OUT place smallint, OUT wallet_id bigint, OUT held_id bigint, OUT remaining bigint
 ) RETURNS SETOF record
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
@@ -52,7 +52,7 @@ END
 $$;
 
 -- The account of what the award owes that a wallet is of; refuses a wallet that is of none.
-CREATE FUNCTION ledger_debt_of(p_wallet bigint) RETURNS bigint
+CREATE OR REPLACE FUNCTION ledger_debt_of(p_wallet bigint) RETURNS bigint
 LANGUAGE plpgsql STABLE SET search_path = public, pg_temp AS $$
 DECLARE
     found_id bigint;
@@ -69,7 +69,7 @@ $$;
 
 -- Takes an amount for the payee; with p_final, whatever is left goes back in the same entry. With p_beyond, the amount is recorded
 -- whatever the hold has: what it has not becomes a debt of the award.
-CREATE FUNCTION ledger_capture(
+CREATE OR REPLACE FUNCTION ledger_capture(
     p_key uuid, p_hold bigint, p_amount bigint, p_final boolean, p_actor text, p_at timestamptz, p_beyond boolean DEFAULT false,
     OUT entry_id bigint, OUT replayed boolean
 )
@@ -143,7 +143,7 @@ $$;
 
 -- Gives whatever is left back: because somebody says so ('release') or because the hold ran out ('expire'). It goes back to the
 -- wallet, or to its call when the wallet's window is over.
-CREATE FUNCTION ledger_release(
+CREATE OR REPLACE FUNCTION ledger_release(
     p_key uuid, p_hold bigint, p_kind text, p_actor text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
 )

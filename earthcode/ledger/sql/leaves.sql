@@ -2,9 +2,9 @@
 -- the opening or closing of an account, or of a window, and within it 0 for the entry itself, 1, 2, … for its lines, -1 for the hold it made,
 -- -2 for an account that was opened or closed, -3 for a window.
 --
--- The migration makes the view ledger_leaf of this query, which sealing reads. verify_ledger runs the text of this file, so that
--- nobody mends the books by changing the view. What follows from postings (totals, what a hold has left) is not sealed: rules
+-- Sealing reads this view. verify_ledger runs the query in this file instead, so that nobody mends the books by changing the view. What follows from postings (totals, what a hold has left) is not sealed: rules
 -- re-derive it. Numbers of seconds stand for times, because a time is written in the time zone of whoever reads it.
+CREATE OR REPLACE VIEW ledger_leaf AS
 SELECT entry.id, 0::smallint AS place, ROW(
     'entry', entry.id, entry.idempotency_key, encode(entry.request_hash, 'hex'), entry.kind, entry.hold_id, entry.reverses_id,
     entry.actor, entry.reason, extract(epoch FROM entry.effective_at), extract(epoch FROM entry.recorded_at)
@@ -34,4 +34,4 @@ SELECT id, -3, ROW(
     'window', id, account_id, extract(epoch FROM opens_at), extract(epoch FROM closes_at), after_seq, idempotency_key,
     encode(request_hash, 'hex'), actor, reason, extract(epoch FROM effective_at), extract(epoch FROM recorded_at)
 )::text
-FROM ledger_window
+FROM ledger_window;

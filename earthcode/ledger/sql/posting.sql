@@ -5,7 +5,7 @@
 -- PostgreSQL then knows that the writing happens inside a trigger, and the guards (guards.sql) refuse every write to the tables
 -- that does not. A client can pretend to have a setting or a role; it cannot pretend to be a trigger.
 
-CREATE VIEW ledger_draft AS
+CREATE OR REPLACE VIEW ledger_draft AS
 SELECT
     -- what the caller says
     NULL::uuid AS idempotency_key,
@@ -26,13 +26,11 @@ SELECT
     NULL::boolean AS replayed
 WHERE false;
 
--- What one side of a posting finds out about its account. seq and total stay null for a deferred account.
-CREATE TYPE ledger_side AS (
-    seq bigint, total bigint, unit smallint, kind text, home_id bigint, opens_at timestamptz, closes_at timestamptz
-);
+-- The type ledger_side (migration 0002): what one side of a posting finds out about its account. seq and total stay null for a
+-- deferred account.
 
 -- Adds to the debits of an account. The UPDATE is the lock, and the CHECK on the row is the floor.
-CREATE FUNCTION ledger_debit(p_account bigint, p_amount bigint) RETURNS ledger_side
+CREATE OR REPLACE FUNCTION ledger_debit(p_account bigint, p_amount bigint) RETURNS ledger_side
 LANGUAGE plpgsql AS $$
 DECLARE
     side ledger_side;
@@ -48,7 +46,7 @@ END
 $$;
 
 -- Adds to the credits of an account.
-CREATE FUNCTION ledger_credit(p_account bigint, p_amount bigint) RETURNS ledger_side
+CREATE OR REPLACE FUNCTION ledger_credit(p_account bigint, p_amount bigint) RETURNS ledger_side
 LANGUAGE plpgsql AS $$
 DECLARE
     side ledger_side;
@@ -64,7 +62,7 @@ END
 $$;
 
 -- A deferred account is only read, never locked. An account that is not deferred is here because it is closed or missing.
-CREATE FUNCTION ledger_deferred_side(p_account bigint) RETURNS ledger_side
+CREATE OR REPLACE FUNCTION ledger_deferred_side(p_account bigint) RETURNS ledger_side
 LANGUAGE plpgsql AS $$
 DECLARE
     account ledger_account;
@@ -80,7 +78,7 @@ END
 $$;
 
 -- The entry that was written under a key, or null. Refuses a key that stood for another request.
-CREATE FUNCTION ledger_replay(p_key uuid, p_hash bytea) RETURNS ledger_entry
+CREATE OR REPLACE FUNCTION ledger_replay(p_key uuid, p_hash bytea) RETURNS ledger_entry
 LANGUAGE plpgsql AS $$
 DECLARE
     first ledger_entry;
@@ -93,7 +91,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION ledger_write() RETURNS trigger
+CREATE OR REPLACE FUNCTION ledger_write() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     lines CONSTANT int := coalesce(cardinality(NEW.amounts), 0);
@@ -314,12 +312,12 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER ledger_write
+CREATE OR REPLACE TRIGGER ledger_write
     INSTEAD OF INSERT ON ledger_draft
     FOR EACH ROW EXECUTE FUNCTION ledger_write();
 
 -- Writes an entry of one line, as most are. A key that was used for the same request returns the entry it wrote then.
-CREATE FUNCTION ledger_post_line(
+CREATE OR REPLACE FUNCTION ledger_post_line(
     p_key uuid, p_kind text, p_debit text, p_credit text, p_amount bigint, p_actor text, p_reason text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
 )
@@ -338,7 +336,7 @@ END
 $$;
 
 -- Writes an entry of any number of lines, all or nothing. The lines apply in their order.
-CREATE FUNCTION ledger_post(
+CREATE OR REPLACE FUNCTION ledger_post(
     p_key uuid, p_kind text, p_debits text[], p_credits text[], p_amounts bigint[],
     p_actor text, p_reason text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
@@ -365,7 +363,7 @@ $$;
 
 -- What was asked, in 32 bytes: the kind of entry and everything that decides what moves. Who asked, why and when are left
 -- out: a request that is repeated after a crash may differ in them.
-CREATE FUNCTION ledger_fingerprint(VARIADIC p_request text[]) RETURNS bytea
+CREATE OR REPLACE FUNCTION ledger_fingerprint(VARIADIC p_request text[]) RETURNS bytea
 LANGUAGE sql STABLE AS $$
     SELECT sha256(convert_to(p_request::text, 'UTF8'))
 $$;

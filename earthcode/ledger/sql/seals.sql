@@ -2,7 +2,7 @@
 -- docs/decisions/ledger-seals.md says what they show and what they cannot show.
 
 -- Opening and closing an account are no entries, but they are numbered and sealed with them.
-CREATE FUNCTION ledger_note_account() RETURNS trigger
+CREATE OR REPLACE FUNCTION ledger_note_account() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     IF TG_OP = 'INSERT' OR NEW.closed <> OLD.closed THEN
@@ -19,22 +19,16 @@ BEGIN
 END
 $$;
 
--- Accounts that were opened before there were events.
-INSERT INTO ledger_account_event (id, account_id, kind, recorded_at)
-SELECT nextval('ledger_entry_id_seq'), account.id, event.kind, clock_timestamp()
-FROM ledger_account account JOIN (VALUES ('open', false), ('close', true)) AS event (kind, of_closed) ON account.closed OR NOT of_closed
-ORDER BY account.id, event.of_closed;
-
-CREATE TRIGGER ledger_account_opening_is_noted AFTER INSERT ON ledger_account
+CREATE OR REPLACE TRIGGER ledger_account_opening_is_noted AFTER INSERT ON ledger_account
     FOR EACH ROW EXECUTE FUNCTION ledger_note_account();
-CREATE TRIGGER ledger_account_closing_is_noted BEFORE UPDATE OF closed ON ledger_account
+CREATE OR REPLACE TRIGGER ledger_account_closing_is_noted BEFORE UPDATE OF closed ON ledger_account
     FOR EACH ROW EXECUTE FUNCTION ledger_note_account();
 
-CREATE TRIGGER ledger_account_event_append_only BEFORE UPDATE OR DELETE ON ledger_account_event
+CREATE OR REPLACE TRIGGER ledger_account_event_append_only BEFORE UPDATE OR DELETE ON ledger_account_event
     FOR EACH ROW EXECUTE FUNCTION ledger_refuse('what happened to an account stays');
-CREATE TRIGGER ledger_account_event_not_truncated BEFORE TRUNCATE ON ledger_account_event
+CREATE OR REPLACE TRIGGER ledger_account_event_not_truncated BEFORE TRUNCATE ON ledger_account_event
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse('the books are kept');
-CREATE TRIGGER ledger_account_event_written_by_account BEFORE INSERT ON ledger_account_event
+CREATE OR REPLACE TRIGGER ledger_account_event_written_by_account BEFORE INSERT ON ledger_account_event
     FOR EACH ROW WHEN (pg_trigger_depth() = 0) EXECUTE FUNCTION ledger_refuse('it is written when an account is opened or closed');
 
 -- Inserting a seal is asking for the next one: the trigger works it out, whatever the INSERT says.
@@ -44,7 +38,7 @@ CREATE TRIGGER ledger_account_event_written_by_account BEFORE INSERT ON ledger_a
 -- could have drawn a number up to it: read the sequence, then, in a second statement, take a transaction number of our own. Who
 -- drew an earlier number has an older one (ledger_write sees to that), and we wait until all older ones have ended. Three
 -- shortcuts that look right are not: max(id), both readings in one statement, and the xmax of a snapshot.
-CREATE FUNCTION ledger_write_seal() RETURNS trigger
+CREATE OR REPLACE FUNCTION ledger_write_seal() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     numbers_max CONSTANT int := 10000;   -- of one block
@@ -103,19 +97,16 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER ledger_write_seal BEFORE INSERT ON ledger_seal
+CREATE OR REPLACE TRIGGER ledger_write_seal BEFORE INSERT ON ledger_seal
     FOR EACH ROW EXECUTE FUNCTION ledger_write_seal();
-CREATE TRIGGER ledger_seal_append_only BEFORE UPDATE OR DELETE ON ledger_seal
+CREATE OR REPLACE TRIGGER ledger_seal_append_only BEFORE UPDATE OR DELETE ON ledger_seal
     FOR EACH ROW EXECUTE FUNCTION ledger_refuse('what was sealed stays sealed');
-CREATE TRIGGER ledger_seal_not_truncated BEFORE TRUNCATE ON ledger_seal
+CREATE OR REPLACE TRIGGER ledger_seal_not_truncated BEFORE TRUNCATE ON ledger_seal
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse('the books are kept');
-
--- Hashes are random to a compressor: it need not try.
-ALTER TABLE ledger_seal ALTER COLUMN leaves SET STORAGE EXTERNAL;
 
 -- Seals the next block and returns its number; null if nothing was written since the last one, or if an older transaction that
 -- may still write has been running for long.
-CREATE FUNCTION ledger_seal_block() RETURNS bigint
+CREATE OR REPLACE FUNCTION ledger_seal_block() RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     sealed bigint;

@@ -7,13 +7,13 @@
 -- account has one next span, whoever asks for it and how often, and no posting waits for it.
 
 -- How many postings a span has; of a deferred account sometimes a few more, because no entry is divided.
-CREATE FUNCTION ledger_span_size() RETURNS bigint
+CREATE OR REPLACE FUNCTION ledger_span_size() RETURNS bigint
 LANGUAGE sql STABLE AS $$ SELECT 1000::bigint $$;
 
 -- The postings of an account after one place and up to another. It says where the tables are instead of setting a search path, so
 -- that PostgreSQL makes it a part of the query that calls it. OFFSET 0 has each entry looked up: the planner expects more postings
 -- than there are, and would rather read all entries.
-CREATE FUNCTION ledger_postings_between(p_account bigint, p_deferred boolean, p_after bigint, p_upto bigint)
+CREATE OR REPLACE FUNCTION ledger_postings_between(p_account bigint, p_deferred boolean, p_after bigint, p_upto bigint)
 RETURNS TABLE (debit bigint, credit bigint, effective_at timestamptz)
 LANGUAGE sql STABLE AS $$
     SELECT side.debit, side.credit, entry.effective_at
@@ -34,7 +34,7 @@ LANGUAGE sql STABLE AS $$
 $$;
 
 -- Inserting a span is asking for the next one of an account: the trigger works it out, whatever the INSERT says.
-CREATE FUNCTION ledger_write_span() RETURNS trigger
+CREATE OR REPLACE FUNCTION ledger_write_span() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     size CONSTANT bigint := ledger_span_size();
@@ -75,15 +75,15 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER ledger_write_span BEFORE INSERT ON ledger_span
+CREATE OR REPLACE TRIGGER ledger_write_span BEFORE INSERT ON ledger_span
     FOR EACH ROW EXECUTE FUNCTION ledger_write_span();
-CREATE TRIGGER ledger_span_append_only BEFORE UPDATE OR DELETE ON ledger_span
+CREATE OR REPLACE TRIGGER ledger_span_append_only BEFORE UPDATE OR DELETE ON ledger_span
     FOR EACH ROW EXECUTE FUNCTION ledger_refuse('spans do not change');
-CREATE TRIGGER ledger_span_not_truncated BEFORE TRUNCATE ON ledger_span
+CREATE OR REPLACE TRIGGER ledger_span_not_truncated BEFORE TRUNCATE ON ledger_span
     FOR EACH STATEMENT EXECUTE FUNCTION ledger_refuse('the books are kept');
 
 -- Writes the next span of an account; false if it has not enough postings yet, or if somebody else wrote it meanwhile.
-CREATE FUNCTION ledger_span(p_account bigint) RETURNS boolean
+CREATE OR REPLACE FUNCTION ledger_span(p_account bigint) RETURNS boolean
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
     INSERT INTO ledger_span (account_id) VALUES (p_account) ON CONFLICT DO NOTHING;

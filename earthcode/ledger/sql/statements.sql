@@ -4,12 +4,8 @@
 -- the lines below it follow by subtraction, so a page costs the same wherever it lies. Debits count positive here; the reader
 -- turns the sign for accounts that grow by credits. A line's place is (major, minor).
 
-CREATE TYPE ledger_statement_line AS (
-    entry_id bigint, other_id bigint, change bigint, balance bigint, major bigint, minor smallint
-);
-
 -- An account that posting writes: its lines are numbered by seq, and repeat the totals.
-CREATE FUNCTION ledger_statement(p_account bigint, p_before bigint, p_limit int) RETURNS SETOF ledger_statement_line
+CREATE OR REPLACE FUNCTION ledger_statement(p_account bigint, p_before bigint, p_limit int) RETURNS SETOF ledger_statement_line
 LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
     WITH page AS (
         (SELECT entry_id, credit_id AS other_id, amount AS change, debit_seq AS seq
@@ -48,7 +44,7 @@ $$;
 
 -- A deferred account: its lines are ordered by entry and line. The page's newest line gets its balance from the next checkpoint
 -- after it, or from the last one before it: whatever lies between the two is added or taken away.
-CREATE FUNCTION ledger_statement_of_deferred(
+CREATE OR REPLACE FUNCTION ledger_statement_of_deferred(
     p_account bigint, p_before_entry bigint, p_before_line smallint, p_limit int
 ) RETURNS SETOF ledger_statement_line
 LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$

@@ -5,7 +5,7 @@
 -- of two workers with one key, the second finds the entry of the first.
 
 -- Locks the tranches of an award, in the order in which accounts are locked everywhere, and another account with them.
-CREATE FUNCTION ledger_lock_award(p_award bigint, p_other bigint) RETURNS void
+CREATE OR REPLACE FUNCTION ledger_lock_award(p_award bigint, p_other bigint) RETURNS void
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 BEGIN
     PERFORM FROM ledger_account WHERE award_id = p_award OR id = p_other ORDER BY id FOR NO KEY UPDATE;
@@ -13,7 +13,7 @@ END
 $$;
 
 -- What to take from which tranche. Only tranches that end at p_lasting_until or later (null: never) give. Call it under their locks.
-CREATE FUNCTION ledger_split(
+CREATE OR REPLACE FUNCTION ledger_split(
     p_award bigint, p_amount bigint, p_at timestamptz, p_lasting_until timestamptz,
     OUT wallet_ids bigint[], OUT held_ids bigint[], OUT amounts bigint[]
 )
@@ -51,7 +51,7 @@ END
 $$;
 
 -- Sets credits of an award aside, like ledger_hold. p_award is the code of the available account of its first tranche.
-CREATE FUNCTION ledger_draw(
+CREATE OR REPLACE FUNCTION ledger_draw(
     p_key uuid, p_award text, p_payee text, p_amount bigint, p_expires_at timestamptz, p_actor text, p_at timestamptz
 ) RETURNS ledger_hold
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -94,7 +94,7 @@ END
 $$;
 
 -- Moves credits of an award to a wallet of another award of the same call, from tranches that end no earlier than that one.
-CREATE FUNCTION ledger_transfer(
+CREATE OR REPLACE FUNCTION ledger_transfer(
     p_key uuid, p_award text, p_wallet text, p_amount bigint, p_actor text, p_reason text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
 )
@@ -134,7 +134,7 @@ END
 $$;
 
 -- Pays an award's debt, or part of it, from what the award can spend.
-CREATE FUNCTION ledger_repay(
+CREATE OR REPLACE FUNCTION ledger_repay(
     p_key uuid, p_award text, p_amount bigint, p_actor text, p_reason text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
 )

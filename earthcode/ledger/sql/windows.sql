@@ -5,7 +5,7 @@
 -- docs/decisions/ledger-windows-and-debt.md says why the rules are these.
 
 -- Adding a row sets the window. It can be moved until it is over, and only to an end that is still to come.
-CREATE FUNCTION ledger_write_window() RETURNS trigger
+CREATE OR REPLACE FUNCTION ledger_write_window() RETURNS trigger
 LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
 DECLARE
     wallet ledger_account;
@@ -31,11 +31,11 @@ BEGIN
 END
 $$;
 
-CREATE TRIGGER ledger_write_window
+CREATE OR REPLACE TRIGGER ledger_write_window
     BEFORE INSERT ON ledger_window
     FOR EACH ROW EXECUTE FUNCTION ledger_write_window();
 
-CREATE FUNCTION ledger_set_window(
+CREATE OR REPLACE FUNCTION ledger_set_window(
     p_key uuid, p_wallet text, p_opens_at timestamptz, p_closes_at timestamptz, p_actor text, p_reason text, p_at timestamptz,
     OUT window_id bigint, OUT replayed boolean
 )
@@ -59,7 +59,7 @@ BEGIN
 END
 $$;
 
-CREATE FUNCTION ledger_window_fingerprint(
+CREATE OR REPLACE FUNCTION ledger_window_fingerprint(
     p_kind text, p_what text, p_opens_at timestamptz, p_closes_at timestamptz
 ) RETURNS bytea
 LANGUAGE sql STABLE SET search_path = public, pg_temp AS $$
@@ -69,7 +69,7 @@ $$;
 
 -- Moves credits from a call to a wallet that can be spent in a window. The first award to a wallet sets its window; a later one has
 -- to name the window it has then.
-CREATE FUNCTION ledger_award(
+CREATE OR REPLACE FUNCTION ledger_award(
     p_key uuid, p_call text, p_wallet text, p_amount bigint, p_opens_at timestamptz, p_closes_at timestamptz,
     p_actor text, p_reason text, p_at timestamptz,
     OUT entry_id bigint, OUT replayed boolean
@@ -104,7 +104,7 @@ $$;
 
 -- Called for each line that touches a wallet with a window. Credits leave for anywhere but their call only while the window is
 -- open; nothing comes in after its end; and what moves to another wallet does not live longer there, unless a mistake is undone.
-CREATE FUNCTION ledger_refuse_outside_window(
+CREATE OR REPLACE FUNCTION ledger_refuse_outside_window(
     p_kind text, p_at timestamptz, p_debit ledger_side, p_credit_id bigint, p_credit ledger_side
 ) RETURNS void
 LANGUAGE plpgsql IMMUTABLE AS $$
@@ -124,7 +124,7 @@ $$;
 
 -- Where credits of a wallet go that come back at a moment: to the wallet, or to its call when the wallet's window is over. In
 -- plpgsql, which plans its query once for each connection, not for each call.
-CREATE FUNCTION ledger_goes_back_to(p_wallet bigint, p_at timestamptz) RETURNS bigint
+CREATE OR REPLACE FUNCTION ledger_goes_back_to(p_wallet bigint, p_at timestamptz) RETURNS bigint
 LANGUAGE plpgsql STABLE AS $$
 DECLARE
     account_id bigint;
@@ -136,7 +136,7 @@ $$;
 
 -- Gives what a wallet has left to its call, as an entry at the end of its window; null if there is nothing left, or if the window
 -- does not end by p_before.
-CREATE FUNCTION ledger_lapse(p_wallet bigint, p_before timestamptz, p_actor text) RETURNS bigint
+CREATE OR REPLACE FUNCTION ledger_lapse(p_wallet bigint, p_before timestamptz, p_actor text) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE
     wallet ledger_account;

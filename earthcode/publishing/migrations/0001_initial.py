@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 from earthcode.lib.sqlfiles import run_sql_file
 
-SQL = Path(__file__).parent.parent / "sql"
+SQL = Path(__file__).resolve().parent / "sql"
 
 
 class Migration(migrations.Migration):
@@ -109,5 +109,5 @@ class Migration(migrations.Migration):
             model_name='announcement',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('offering__isnull', False), ('window__isnull', True)), ('window__isnull', False), _connector='OR'), name='publishing_announcement_is_about_something'),
         ),
-        run_sql_file(SQL / "state.sql"),
+        run_sql_file(SQL / "0001/state.sql", sha256="3a9e018e008fd4773acd408fc109714c9fd11b85a29a8941b633d936afdfce41"),
     ]

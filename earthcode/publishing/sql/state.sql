@@ -1,9 +1,9 @@
 -- Pages of the catalogue show maintenance that is near and what was announced, so their caches must notice a change of it.
 
-CREATE TRIGGER publishing_maintenance_changed
+CREATE OR REPLACE TRIGGER publishing_maintenance_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON publishing_maintenancewindow
     FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
-CREATE TRIGGER publishing_announcement_changed
+CREATE OR REPLACE TRIGGER publishing_announcement_changed
     AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON publishing_announcement
     FOR EACH STATEMENT EXECUTE FUNCTION catalogue_changed();
 

@@ -9,7 +9,7 @@ from django.db import migrations, models
 
 from earthcode.lib.sqlfiles import run_sql_file
 
-SQL = Path(__file__).parent.parent / "sql"
+SQL = Path(__file__).resolve().parent / "sql"
 
 
 class Migration(migrations.Migration):
@@ -85,5 +85,5 @@ class Migration(migrations.Migration):
             model_name='record',
             constraint=models.CheckConstraint(condition=models.Q(('kind', 'experiment'), models.Q(('workflow', None), ('workflow_named', '')), _connector='OR'), name='science_only_experiments_have_a_workflow'),
         ),
-        run_sql_file(SQL / "state.sql"),
+        run_sql_file(SQL / "0001/state.sql", sha256="044ed441ae9a9536c932cf8b2518aaf18d817d0593cad4a55a4a6dce7ded134b"),
     ]
