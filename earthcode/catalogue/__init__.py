@@ -3,6 +3,9 @@
 Always holds: the rates of a component never overlap in time (exclusion constraint); a rate is closed, never edited and never
 removed (trigger); a price that nobody stated is unknown, never zero.
 
+- ``workload``: what a person means to run, and the one table of what it may say.
+- ``component_terms``: the one table of what is agreed on each thing a plan meters, from which prices, files, drafts,
+  versions and the API derive. ``terms``: the same resolved for one workload, kept with what was placed.
 - ``pricing``: what a workload costs under a plan's rates. Pure, and where amounts are rounded.
 - ``queries``: a plan's rates of a day, and quotes for any number of plans in one query.
 - ``estimates``: a workload priced under some plans, kept for ever under a link.

@@ -15,6 +15,7 @@ from psycopg.types.range import Range
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import Actor
+from earthcode.catalogue.component_terms import RATE_TERMS
 from earthcode.catalogue.models import Audience, Component, Offering, Plan, Platform, Rate
 from earthcode.catalogue.records import (
     BrokenRecords,
@@ -226,7 +227,7 @@ class _Import:
         Rate.objects.create(
             component=component,
             valid=Range(record.valid_from, record.valid_until),
-            **{field: getattr(record, field) for field in _OF_A_RATE},
+            **{field: getattr(record, field) for field in RATE_TERMS},
         )
         self._report.rates_added += 1
         return [*details, f"{name}: rate from {record.valid_from}"]
@@ -248,12 +249,8 @@ class _Import:
         )
 
 
-#: What a rate says besides its period; the same in a record and in the database.
-_OF_A_RATE = ("audience", "reason", "micro_per_unit", "micro_low", "evidence", "source", "source_date")
-
-
 def _says_the_same(rate: Rate, record: RateRecord) -> bool:
-    return all(getattr(rate, field) == getattr(record, field) for field in _OF_A_RATE)
+    return all(getattr(rate, field) == getattr(record, field) for field in RATE_TERMS)
 
 
 Row = TypeVar("Row", bound=models.Model)

@@ -12,11 +12,9 @@ from decimal import ROUND_CEILING, ROUND_UP, Decimal
 from functools import lru_cache
 from typing import Final
 
-from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
-
-from earthcode.catalogue.pricing import GPUS, PARAMETERS, Workload, number_text
+from earthcode.catalogue.workload import PARAMETERS, Workload
 from earthcode.lib.errors import InvalidInput
+from earthcode.lib.numbers import plain
 
 #: The longest text that is read; the same as what the search looks at.
 TEXT_MAX: Final = 200
@@ -63,8 +61,6 @@ _COMPILED: Final = tuple((name, re.compile(pattern, re.IGNORECASE)) for name, pa
 _CHEAPEST: Final = re.compile(
     r"\b(?:the\s+)?(?:cheapest|lowest(?:\s+(?:price|cost))?|least\s+expensive)\b", re.IGNORECASE
 )
-#: As people read a workload: the machine first.
-_IN_ORDER: Final = ("cpu", "ram", "gpu", *(name for name in PARAMETERS if name not in ("cpu", "ram")))
 # Words around what is asked for, that no offering is found by. Taken out only where something was understood, so that a
 # plain search is never changed.
 # fmt: off
@@ -114,7 +110,7 @@ def read(text: str) -> Asked:
     words = [_NAMES.get(word.lower(), word) for word in words if any(letter.isalnum() for letter in word)]
     kept = " ".join(dict.fromkeys(words))
     return Asked(
-        text, kept.strip(" ,;:?!"), tuple((name, found[name]) for name in _IN_ORDER if name in found), cheapest
+        text, kept.strip(" ,;:?!"), tuple((name, found[name]) for name in PARAMETERS if name in found), cheapest
     )
 
 
@@ -127,17 +123,17 @@ def _value(name: str, match: re.Match[str]) -> str:
     number *= {"t": 1000, "p": 1_000_000}.get((groups.get("bytes") or "").lower(), 1)
     if (groups.get("period") or "").lower().startswith("y"):
         number *= 12
-    return _plain(number)
+    return plain(number)
 
 
 def _hours_and_months(hours: Decimal, months: str | None, *, is_monthly: bool, is_spread: bool) -> dict[str, str]:
     """Hours in each month, and for how many: "60 hours" are 60 hours, and not in each of six months."""
     if is_monthly or (months is not None and not is_spread):
-        return {"hours": _plain(hours)}
+        return {"hours": plain(hours)}
     count = Decimal(months) if months is not None else (hours / _HOURS_IN_A_MONTH).to_integral_value(ROUND_CEILING)
     count = max(Decimal(1), count)
     # Rounded up, so that the price is for no fewer hours than were asked for.
-    return {"hours": _plain((hours / count).quantize(Decimal("0.001"), ROUND_UP)), "months": _plain(count)}
+    return {"hours": plain((hours / count).quantize(Decimal("0.001"), ROUND_UP)), "months": plain(count)}
 
 
 def _is_usable(name: str, value: str) -> bool:
@@ -148,34 +144,11 @@ def _is_usable(name: str, value: str) -> bool:
     return True
 
 
-def _plain(number: Decimal) -> str:
-    text = f"{number:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
 def field_of(name: str) -> str:
     """The field of ``Workload`` that a parameter of an address carries."""
-    return "gpu" if name == "gpu" else PARAMETERS[name].field
+    return PARAMETERS[name].field
 
 
 def phrase(name: str, workload: Workload) -> str:
     """One number of a workload in words: "16 vCPU"."""
-    if name == "gpu":
-        return f"1 × {GPUS[workload.gpu]}"
-    value = Decimal(getattr(workload, PARAMETERS[name].field) or 0)
-    if name == "months":
-        return ngettext("%(count)d month", "%(count)d months", int(value)) % {"count": int(value)}
-    words: dict[str, str] = {
-        "cpu": _("%(number)s vCPU"),
-        "ram": _("%(number)s GB memory"),
-        "hours": _("%(number)s h a month"),
-        "gb": _("%(number)s GB stored"),
-        "km2": _("%(number)s km²"),
-        "products": _("%(number)s products"),
-        "tiles": _("%(number)s tiles"),
-        "ha": _("%(number)s ha"),
-        "pu": _("%(number)s processing units a month"),
-        "openeo": _("%(number)s openEO credits a month"),
-        "egress": _("%(number)s GB out a month"),
-    }
-    return words[name] % {"number": number_text(value)}
+    return workload.say(name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 from django.db import connection
 
+from earthcode.catalogue.component_terms import PRICE_TERMS, RATE_PRICE_TERMS, columns
 from earthcode.catalogue.models import monogram
 from earthcode.catalogue.pricing import PricedComponent
 from earthcode.catalogue.queries import priced_component
@@ -64,27 +64,28 @@ class OfferingEntry:
     plans: tuple[PlanEntry, ...]
 
 
+_OFFERING: Final = (
+    *("id", "slug", "name", "code", "summary", "place", "country", "longitude", "latitude", "tier", "service_types"),
+    *("interfaces", "datasets", "workflow_types", "access_url", "sponsorable", "is_demonstration", "platform_id"),
+)
+_PLAN: Final = ("id", "slug", "name", "kind", "audience", "months_max")
+_COMPONENT: Final = ("id", "metric", "label", *(term.name for term in PRICE_TERMS))
+_RATE: Final = ("id", *RATE_PRICE_TERMS)
+
 #: Each offering with its platform and provider, and its plans in JSON: what a plan meters, with the rates of the day.
 #: One statement, so that all of it is of one moment. Each subquery looks its few rows up by an index: joined to what is
 #: grouped before, a wrong guess of the planner's (as before the first ANALYZE) would make it group again for every row.
-_LISTED: Final = """
+_LISTED: Final = f"""
 SELECT
-    offering.id, offering.slug, offering.name, offering.code, offering.summary, offering.place, offering.country,
-    offering.longitude, offering.latitude, offering.tier, offering.service_types, offering.interfaces, offering.datasets,
-    offering.workflow_types, offering.access_url, offering.sponsorable, offering.is_demonstration,
-    platform.id, platform.name, platform.registry_id, platform.access_url, platform.earthcode_integrated,
-    provider.slug, provider.name,
+    {", ".join(f"offering.{name}" for name in _OFFERING)},
+    platform.name AS platform, platform.registry_id AS platform_registry_id, platform.access_url AS platform_url,
+    platform.earthcode_integrated AS is_integrated, provider.slug AS provider_slug, provider.name AS provider,
     (
-        SELECT json_agg(json_build_array(
-            plan.id, plan.slug, plan.name, plan.kind, plan.audience, plan.months_max,
-            (
-                SELECT json_agg(json_build_array(
-                    component.id, component.metric, component.label, component.included, component.limit, component.step,
-                    component.free_months, component.block_months, component.conversion, component.conversion_low,
-                    (
-                        SELECT json_agg(json_build_array(
-                            rate.id, rate.audience, rate.reason, rate.micro_per_unit, rate.micro_low, rate.evidence
-                        ) ORDER BY rate.audience)
+        SELECT json_agg(json_build_object(
+            {columns("plan", _PLAN)}, 'components', (
+                SELECT json_agg(json_build_object(
+                    {columns("component", _COMPONENT)}, 'rates', (
+                        SELECT json_agg(json_build_object({columns("rate", _RATE)}) ORDER BY rate.audience)
                         FROM catalogue_rate rate
                         WHERE rate.component_id = component.id AND rate.valid @> %(day)s::date
                     )
@@ -95,58 +96,37 @@ SELECT
         ) ORDER BY plan.id)
         FROM catalogue_plan plan
         WHERE plan.offering_id = offering.id AND plan.is_listed
-    )::text
+    )::text AS plans
 FROM catalogue_offering offering
 JOIN catalogue_platform platform ON platform.id = offering.platform_id
 JOIN identity_organisation provider ON provider.id = platform.provider_id
 WHERE offering.is_listed
 ORDER BY offering.name, offering.id
-"""
+"""  # noqa: S608  # names of columns, all written above or in ``component_terms``
 
 
 def listed_on(day: date) -> list[OfferingEntry]:
     """All listed offerings by name; one query."""
     with connection.cursor() as cursor:
         cursor.execute(_LISTED, {"day": day})
-        return [_offering(row) for row in cursor.fetchall()]
+        names = [column.name for column in cursor.description]
+        return [_offering(dict(zip(names, row, strict=True))) for row in cursor.fetchall()]
 
 
-def _offering(row: Sequence[Any]) -> OfferingEntry:
-    (
-        pk, slug, name, code, summary, place, country, longitude, latitude, tier, service_types, interfaces, datasets,
-        workflow_types, access_url, sponsorable, is_demonstration,
-        platform_id, platform, registry_id, platform_url, is_integrated, provider_slug, provider, plans,
-    ) = row  # fmt: skip
+def _offering(row: dict[str, Any]) -> OfferingEntry:
+    longitude, latitude, plans = row.pop("longitude"), row.pop("latitude"), row.pop("plans")
+    named: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in row.items()}
     return OfferingEntry(
-        pk=pk,
-        slug=slug,
-        name=name,
-        monogram=code or monogram(name),
-        summary=summary,
-        platform_id=platform_id,
-        platform=platform,
-        platform_registry_id=registry_id,
-        platform_url=platform_url,
-        provider=provider,
-        provider_slug=provider_slug,
-        place=place,
-        country=country,
+        pk=named.pop("id"),
+        monogram=named.pop("code") or monogram(named["name"]),
         location=None if longitude is None or latitude is None else (longitude, latitude),
-        tier=tier,
-        service_types=tuple(service_types),
-        interfaces=tuple(interfaces),
-        datasets=tuple(datasets),
-        workflow_types=tuple(workflow_types),
-        access_url=access_url,
-        sponsorable=sponsorable,
-        is_integrated=is_integrated,
-        is_demonstration=is_demonstration,
         # Rates are exact, which a float is not.
         plans=tuple(map(_plan, json.loads(plans, parse_float=Decimal))) if plans else (),
+        **named,
     )
 
 
-def _plan(row: Sequence[Any]) -> PlanEntry:
-    pk, slug, name, kind, audience, months_max, components = row
-    priced = (priced_component(component, terms, rates or ()) for component, *terms, rates in components or ())
-    return PlanEntry(pk, slug, name, kind, audience, months_max, tuple(priced))
+def _plan(row: dict[str, Any]) -> PlanEntry:
+    components = row.pop("components") or ()
+    priced = (priced_component(component, component["rates"] or ()) for component in components)
+    return PlanEntry(pk=row.pop("id"), components=tuple(priced), **row)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, Generic, TypeVar
 
-from django.db import connection
-
 Thing = TypeVar("Thing")
 
 
@@ -25,8 +23,6 @@ class Kept(Generic[Thing]):
         The key has the number of the catalogue's state in it, and whatever else the thing depends on: rates, for example,
         begin and end with days.
         """
-        # Tests of several people on one machine have databases of their own.
-        key = (str(connection.settings_dict["NAME"]), key)
         # Taken once: another thread may put another one in its place at any time.
         kept = self._kept
         if kept is not None and kept[0] == key:

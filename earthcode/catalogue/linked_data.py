@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Final
 
 from django.utils.safestring import SafeString, mark_safe
@@ -13,6 +12,7 @@ from earthcode.catalogue.metrics import Evidence, Metric
 from earthcode.catalogue.models import Offering, Plan
 from earthcode.catalogue.pricing import PricedComponent
 from earthcode.lib.money import MICRO
+from earthcode.lib.numbers import plain
 
 #: 1 credit is 1 EUR (DESIGN, words); search engines know currencies only.
 CURRENCY: Final = "EUR"
@@ -95,20 +95,15 @@ def _is_published(component: PricedComponent) -> bool:
 
 def _price(component: PricedComponent) -> Json:
     assert component.micro_per_unit is not None
-    most = _number_text(component.micro_per_unit)
+    most = plain(component.micro_per_unit / MICRO)
     low = component.micro_low
-    price = {"price": most} if low is None else {"minPrice": _number_text(low), "maxPrice": most}
+    price = {"price": most} if low is None else {"minPrice": plain(low / MICRO), "maxPrice": most}
     return {
         "@type": "UnitPriceSpecification",
         **price,
         "priceCurrency": CURRENCY,
         "unitText": component.label or str(Metric(component.metric).label),
     }
-
-
-def _number_text(micro: Decimal) -> str:
-    text = f"{micro / MICRO:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _present(document: Json) -> Json:

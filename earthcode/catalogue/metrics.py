@@ -54,6 +54,27 @@ _PLURALS = {
 }
 
 
+#: Metrics that count how long machines work.
+TIMED = frozenset({Metric.VCPU_HOUR, Metric.MEMORY_GB_HOUR, Metric.GPU_HOUR, Metric.PROCESSING_HOUR})
+#: Metrics that pay for processing in whatever unit: each is a way to buy the work itself.
+PROCESSING = TIMED | {
+    Metric.PROCESSING_UNIT,
+    Metric.OPENEO_CREDIT,
+    Metric.PLATFORM_CREDIT,
+    Metric.REQUEST,
+    Metric.PRODUCT,
+    Metric.KM2,
+    Metric.KM2_OBSERVATION,
+    Metric.KM2_PERIOD,
+    Metric.TILE_MONTH,
+    Metric.HECTARE_YEAR,
+}
+#: Metrics whose amount is for the whole duration; all others are an amount in each month.
+ONCE = frozenset(
+    {Metric.PRODUCT, Metric.KM2, Metric.KM2_OBSERVATION, Metric.KM2_PERIOD, Metric.HECTARE_YEAR, Metric.ONE_TIME}
+)
+
+
 class Evidence(models.TextChoices):
     """How we know a figure, the best first."""
 

@@ -2,7 +2,11 @@
 
 To sort and count a long list the site needs a total for each plan and nothing else. So each plan is worked out beforehand
 into whole numbers, and a workload into what it needs of each metric; a total then takes a few multiplications. The price
-that somebody reads is always made by ``pricing.quote``; that both agree for every plan and workload is a property test.
+that somebody reads is always made by ``pricing.quote``. Both do the same arithmetic
+(``component_terms.charged``), and that they agree for every plan and workload, whatever its terms, is a property test that
+draws from ``component_terms.TERMS``.
+
+The quotes alone would take 106 ms of processor time for 1,000 offerings and 1.1 s for 10,000, where this takes 2 and 24.
 """
 
 from __future__ import annotations
@@ -12,16 +16,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final, NamedTuple
 
-from earthcode.catalogue.metrics import Metric
-from earthcode.catalogue.pricing import (
-    GPUS,
-    ONCE,
-    PROCESSING,
-    CannotPrice,
-    PricedComponent,
-    Workload,
-    quote,
-)
+from earthcode.catalogue.component_terms import charged
+from earthcode.catalogue.metrics import ONCE, PROCESSING, Metric
+from earthcode.catalogue.pricing import CannotPrice, PricedComponent, quote
+from earthcode.catalogue.workload import GPUS, Workload
 
 #: Quantities are whole numbers of a thousand-millionth of a unit, rates of a millionth of a micro-credit. Numbers of
 #: workloads have three decimals, those of plans six, so that nothing is lost, and the rounding is that of ``quote``.
@@ -174,8 +172,20 @@ def _total(tariff: _Tariff, needs: _Needs) -> int | None:
         if not needed:
             continue
         counts = True
-        charged = needed * months if part.is_plain else _charged(part, needed, months)
-        total += (charged * part.rate + _HALF) // _ONE
+        quantity = (
+            needed * months
+            if part.is_plain
+            else charged(
+                needed,
+                months,
+                included=part.included,
+                step=part.step,
+                free_months=part.free_months,
+                block_months=part.block_months,
+                is_once=part.is_once,
+            )
+        )
+        total += (quantity * part.rate + _HALF) // _ONE
     return total if counts else None
 
 
@@ -189,22 +199,6 @@ def _converted(conversion: tuple[tuple[str, int], ...], amounts: dict[str, int |
             return None
         total += amount * units
     return total // _RATE
-
-
-def _charged(part: _Part, needed: int, months: int) -> int:
-    """``PricedComponent.charged`` in whole numbers."""
-    beyond = max(0, needed - part.included)
-    if part.is_once:
-        return _in_blocks(beyond, part.step)
-    months = max(0, months - part.free_months)
-    if not part.block_months or not part.step:
-        return _in_blocks(beyond * months, part.step)
-    whole, rest = divmod(months, part.block_months)
-    return whole * _in_blocks(beyond * part.block_months, part.step) + _in_blocks(beyond * rest, part.step)
-
-
-def _in_blocks(quantity: int, step: int) -> int:
-    return -(-quantity // step) * step if step else quantity
 
 
 def _tariff(plan: PlanTerms, audiences: tuple[str, ...]) -> _Tariff | None:

@@ -11,237 +11,26 @@ covers it.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from decimal import ROUND_CEILING, Decimal
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from earthcode.catalogue.metrics import DECLARABLE, Audience, Evidence, Metric, weakest
-from earthcode.lib.errors import InvalidInput
-from earthcode.lib.money import GROUP_SEPARATOR, from_decimal
+from earthcode.catalogue.component_terms import charged
+from earthcode.catalogue.metrics import ONCE, PROCESSING, TIMED, Audience, Evidence, Metric, weakest
+from earthcode.catalogue.workload import GPUS as GPUS
+from earthcode.catalogue.workload import NUMBERS
+from earthcode.catalogue.workload import UNSAYABLE as UNSAYABLE
+from earthcode.catalogue.workload import Workload as Workload
+from earthcode.lib.money import from_decimal
+from earthcode.lib.numbers import number_text as number_text
+from earthcode.lib.numbers import plain
 
-#: Value in addresses → what people read and, in lower case, what a component's label must contain.
-GPUS: Final = {"": "None", "l4": "L4", "a100": "A100", "h100": "H100"}
-
-#: Metrics that count how long machines work.
-_TIMED = frozenset({Metric.VCPU_HOUR, Metric.MEMORY_GB_HOUR, Metric.GPU_HOUR, Metric.PROCESSING_HOUR})
-#: Metrics that pay for processing in whatever unit: each is a way to buy the work itself.
-PROCESSING = _TIMED | {
-    Metric.PROCESSING_UNIT,
-    Metric.OPENEO_CREDIT,
-    Metric.PLATFORM_CREDIT,
-    Metric.REQUEST,
-    Metric.PRODUCT,
-    Metric.KM2,
-    Metric.KM2_OBSERVATION,
-    Metric.KM2_PERIOD,
-    Metric.TILE_MONTH,
-    Metric.HECTARE_YEAR,
-}
-#: Metrics whose amount is for the whole duration; all others are an amount in each month.
-ONCE = frozenset(
-    {Metric.PRODUCT, Metric.KM2, Metric.KM2_OBSERVATION, Metric.KM2_PERIOD, Metric.HECTARE_YEAR, Metric.ONE_TIME}
-)
-
-#: Metrics that no parameter of a workload says.
-UNSAYABLE = frozenset({Metric.REQUEST, Metric.PLATFORM_CREDIT, Metric.KM2_OBSERVATION, Metric.KM2_PERIOD})
-
-_WHOLE = re.compile(r"[0-9]{1,9}")
-_DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
-
-
-@dataclass(frozen=True)
-class _Parameter:
-    """One number of a workload, as an address carries it."""
-
-    field: str
-    label: str
-    minimum: int
-    maximum: int
-    whole: bool = True
-
-
-#: Parameter in addresses and forms → the number it carries and its limits.
-PARAMETERS: Final[dict[str, _Parameter]] = {
-    "cpu": _Parameter("vcpu", "processors", 1, 4096),
-    "ram": _Parameter("memory_gb", "memory", 1, 65536),
-    # A month has at most 744 hours.
-    "hours": _Parameter("hours", "hours a month", 0, 744, whole=False),
-    "gb": _Parameter("storage_gb", "storage", 0, 10_000_000),
-    "months": _Parameter("months", "months", 1, 60),
-    "km2": _Parameter("area_km2", "area", 0, 600_000_000, whole=False),
-    "products": _Parameter("products", "input products", 0, 100_000_000),
-    "tiles": _Parameter("tiles", "tiles", 0, 1_000_000),
-    "ha": _Parameter("hectares", "hectares", 0, 100_000_000, whole=False),
-    "pu": _Parameter("processing_units", "processing units", 0, 999_999_999),
-    "openeo": _Parameter("openeo_credits", "openEO credits", 0, 999_999_999),
-    "egress": _Parameter("egress_gb", "data leaving the site", 0, 100_000_000),
-}
-
-
-@dataclass(frozen=True)
-class Workload:
-    """What a person means to run. None: the workload does not say, which is not the same as zero.
-
-    ``vcpu``, ``memory_gb`` and ``gpu`` are the machine, ``hours`` how long it runs in each month, ``storage_gb`` what lies
-    there for all ``months``. Processing units, openEO credits and data leaving the site count in each month, tiles as well;
-    area, products and hectares count once. ``audiences`` are the groups that those who run it say they belong to: some
-    discounts are for them alone.
-    """
-
-    vcpu: int = 8
-    memory_gb: int = 32
-    gpu: str = ""
-    hours: Decimal = Decimal(60)
-    storage_gb: int = 500
-    months: int = 6
-    area_km2: Decimal | None = None
-    products: Decimal | None = None
-    tiles: Decimal | None = None
-    hectares: Decimal | None = None
-    processing_units: Decimal | None = None
-    openeo_credits: Decimal | None = None
-    egress_gb: Decimal | None = None
-    audiences: tuple[str, ...] = ()
-
-    @classmethod
-    def from_params(cls, params: Mapping[str, str]) -> Workload:
-        """The workload of an address or a form; what it leaves out is as in ``Workload()``.
-
-        Raises ``InvalidInput`` that names the parameter at fault.
-        """
-        values: dict[str, Any] = {}
-        for name, parameter in PARAMETERS.items():
-            text = str(params.get(name, "") or "").strip()
-            if text:
-                number = _number(name, text)
-                values[parameter.field] = int(number) if parameter.field in _INTEGERS else number
-        gpu = str(params.get("gpu", "") or "").strip().lower()
-        if gpu == "none":
-            gpu = ""
-        if gpu not in GPUS:
-            raise InvalidInput(_("Choose one of the GPUs in the list."), field="gpu")
-        return cls(gpu=gpu, audiences=_audiences(str(params.get("who", "") or "")), **values)
-
-    def as_params(self) -> dict[str, str]:
-        """For an address; ``from_params`` gives the same workload back."""
-        params = {}
-        for name, parameter in PARAMETERS.items():
-            value = getattr(self, parameter.field)
-            if value is not None:
-                params[name] = _plain(Decimal(value))
-        if self.gpu:
-            params["gpu"] = self.gpu
-        if self.audiences:
-            params["who"] = ",".join(self.audiences)
-        return params
-
-    def changes(self) -> dict[str, str]:
-        """As ``as_params``, without what is as in ``Workload()``: what an address has to say."""
-        usual = Workload().as_params()
-        return {name: value for name, value in self.as_params().items() if usual.get(name) != value}
-
-    def as_json(self) -> dict[str, str]:
-        """As it is stored with a request line: the same names as in addresses."""
-        return self.as_params()
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, str]) -> Workload:
-        return cls.from_params(data)
-
-    def in_a_month(self, metric: str) -> Decimal | None:
-        """How much of the metric each month needs, or the whole duration for what counts once; None: it does not say."""
-        match metric:
-            case Metric.VCPU_HOUR:
-                return self.vcpu * self.hours
-            case Metric.MEMORY_GB_HOUR:
-                return self.memory_gb * self.hours
-            case Metric.GPU_HOUR:
-                return self.hours if self.gpu else Decimal(0)
-            case Metric.PROCESSING_HOUR:
-                return self.hours
-            case Metric.GB_MONTH:
-                return Decimal(self.storage_gb)
-            case Metric.EGRESS_GB:
-                return self.egress_gb
-            case Metric.PROCESSING_UNIT:
-                return self.processing_units
-            case Metric.OPENEO_CREDIT:
-                return self.openeo_credits
-            case Metric.TILE_MONTH:
-                return self.tiles
-            case Metric.KM2:
-                return self.area_km2
-            case Metric.PRODUCT:
-                return self.products
-            case Metric.HECTARE_YEAR:
-                # Sold by the year: a started year counts in full.
-                return None if self.hectares is None else self.hectares * -(-self.months // 12)
-            case Metric.SUBSCRIPTION_MONTH | Metric.ONE_TIME:
-                return Decimal(1)
-            case _:
-                return None
-
-    def quantity(self, metric: str) -> Decimal | None:
-        """How much of the metric the whole duration needs; None: the workload does not say."""
-        amount = self.in_a_month(metric)
-        return amount if amount is None or metric in ONCE else amount * self.months
-
-    @property
-    def summary(self) -> str:
-        """One line for people."""
-        parts = [f"{self.vcpu} vCPU", f"{number_text(Decimal(self.memory_gb))} GB"]
-        if self.gpu:
-            parts.append(f"1 × {GPUS[self.gpu]}")
-        parts.append(_("%(hours)s h a month") % {"hours": number_text(self.hours)})
-        parts.append(_("%(amount)s GB stored") % {"amount": number_text(Decimal(self.storage_gb))})
-        extra = (
-            (self.area_km2, "km²"),
-            (self.products, _("products")),
-            (self.tiles, _("tiles")),
-            (self.hectares, "ha"),
-            (self.processing_units, _("processing units a month")),
-            (self.openeo_credits, _("openEO credits a month")),
-            (self.egress_gb, _("GB out a month")),
-        )
-        parts += [f"{number_text(value)} {unit}" for value, unit in extra if value is not None]
-        parts.append(ngettext("%(count)d month", "%(count)d months", self.months) % {"count": self.months})
-        parts += [_("for %(audience)s") % {"audience": Audience(each).label} for each in self.audiences]
-        return ", ".join(parts)
-
-
-_INTEGERS = frozenset(field.name for field in fields(Workload) if field.type == "int")
-
-
-def _audiences(text: str) -> tuple[str, ...]:
-    """The groups of an address, each once and in one order, so that the same workload is always written the same."""
-    given = {each.strip() for each in text.split(",") if each.strip()}
-    if not given <= set(DECLARABLE):
-        raise InvalidInput(_("Choose one of the groups in the list."), field="who")
-    return tuple(str(each.value) for each in DECLARABLE if each in given)
-
-
-def _number(name: str, text: str) -> Decimal:
-    """The parameter's number, or ``InvalidInput``."""
-    parameter = PARAMETERS[name]
-    pattern = _WHOLE if parameter.whole else _DECIMAL
-    text = text.replace(GROUP_SEPARATOR, "").replace(" ", "")
-    limits = {
-        "label": parameter.label,
-        "minimum": number_text(Decimal(parameter.minimum)),
-        "maximum": number_text(Decimal(parameter.maximum)),
-    }
-    if pattern.fullmatch(text) and parameter.minimum <= (number := Decimal(text)) <= parameter.maximum:
-        return number
-    if parameter.whole:
-        message = _("Enter a whole number for %(label)s, from %(minimum)s to %(maximum)s.")
-    else:
-        message = _("Enter a number for %(label)s, from %(minimum)s to %(maximum)s.")
-    raise InvalidInput(message % limits, field=name)
+#: The numbers of a workload; see ``workload``.
+PARAMETERS: Final = NUMBERS
 
 
 @dataclass(frozen=True)
@@ -336,23 +125,16 @@ class PricedComponent:
         return best if best is not None and best.micro_per_unit < self.micro_per_unit else None
 
     def charged(self, needed: Decimal, months: int) -> Decimal:
-        """What is charged where this much is needed in each of so many months (or once): beyond what is included, in blocks.
-
-        A block that must be used within some months is bought anew after them, and when it is used up.
-        """
-        beyond = max(Decimal(0), needed - self.included)
-        if self.metric in ONCE:
-            return self._in_blocks(beyond)
-        months = max(0, months - self.free_months)
-        if not self.block_months or not self.step:
-            return self._in_blocks(beyond * months)
-        whole, rest = divmod(months, self.block_months)
-        return whole * self._in_blocks(beyond * self.block_months) + self._in_blocks(beyond * rest)
-
-    def _in_blocks(self, quantity: Decimal) -> Decimal:
-        if not self.step:
-            return quantity
-        return (quantity / self.step).to_integral_value(ROUND_CEILING) * self.step
+        """See ``component_terms.charged``."""
+        return charged(
+            needed,
+            months,
+            included=self.included,
+            step=self.step,
+            free_months=self.free_months,
+            block_months=self.block_months,
+            is_once=self.metric in ONCE,
+        )
 
     def serves_gpu(self, gpu: str) -> bool:
         """Whether this component pays for the kind of GPU the workload names."""
@@ -361,7 +143,7 @@ class PricedComponent:
     @property
     def is_timed(self) -> bool:
         """Whether it pays for the time that machines work, directly or converted."""
-        return self.metric in _TIMED or any(metric in _TIMED for metric, _units in self.conversion)
+        return self.metric in TIMED or any(metric in TIMED for metric, _units in self.conversion)
 
 
 @dataclass(frozen=True)
@@ -453,8 +235,8 @@ class Quote:
                     "rate_id": line.rate_id,
                     "label": line.label,
                     "metric": line.metric,
-                    "quantity": _plain(line.quantity),
-                    "micro_per_unit": _plain(line.micro_per_unit),
+                    "quantity": plain(line.quantity),
+                    "micro_per_unit": plain(line.micro_per_unit),
                     "amount": line.amount,
                     "evidence": str(line.evidence),
                     "detail": line.detail,
@@ -654,15 +436,3 @@ MARGIN_PERCENT_MAX: Final = 100
 def margin_on(amount: int, percent: int) -> int:
     """What a margin adds to an amount of micro-credits, rounded half up."""
     return from_decimal(Decimal(amount) * percent / 100)
-
-
-def number_text(value: Decimal) -> str:
-    """A number for people: grouped with U+202F, at most three decimals, no trailing zeros."""
-    text = f"{value:,.3f}".rstrip("0").rstrip(".")
-    return text.replace(",", GROUP_SEPARATOR)
-
-
-def _plain(value: Decimal) -> str:
-    """A number for machines: no grouping, no exponent, no trailing zeros."""
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text

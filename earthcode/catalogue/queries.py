@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -13,9 +13,11 @@ from django.contrib.postgres.expressions import ArraySubquery
 from django.db.models import FilteredRelation, OuterRef, Q, QuerySet, TextField
 from django.db.models.functions import Cast, JSONObject
 
+from earthcode.catalogue.component_terms import PRICE_TERMS, RATE_PRICE_TERMS, for_pricing
 from earthcode.catalogue.metrics import Audience, Evidence
 from earthcode.catalogue.models import Component, Plan, Rate
-from earthcode.catalogue.pricing import CannotPrice, Discount, PricedComponent, Quote, Workload, quote
+from earthcode.catalogue.pricing import CannotPrice, Discount, PricedComponent, Quote, quote
+from earthcode.catalogue.workload import Workload
 
 
 def quote_plan(plan: Plan, workload: Workload, on: date) -> Quote | CannotPrice:
@@ -36,63 +38,50 @@ def components_on(plans: Iterable[int] | QuerySet[Plan], on: date) -> dict[int, 
         Component.objects.filter(plan__in=plans if isinstance(plans, QuerySet) else list(plans), in_use=True)
         .annotate(rate=FilteredRelation("rates", condition=Q(rates__valid__contains=on)))
         .order_by("plan_id", "pk", "rate__audience")
-        .values_list(
-            "plan_id",
-            "pk",
-            "metric",
-            "label",
-            "included",
-            "limit",
-            "step",
-            "free_months",
-            "block_months",
-            "conversion",
-            "conversion_low",
-            "rate__pk",
-            "rate__audience",
-            "rate__reason",
-            "rate__micro_per_unit",
-            "rate__micro_low",
-            "rate__evidence",
+        .values(
+            "plan_id", "pk", "metric", "label", *_TERMS, "rate__pk", *(f"rate__{name}" for name in RATE_PRICE_TERMS)
         )
     )
     found: dict[int, list[PricedComponent]] = {}
     # A component has a row for its list price and one for each discount, next to one another.
-    for (plan, pk), of_component in groupby(rows, key=lambda row: (row[0], row[1])):
+    for (plan, pk), of_component in groupby(rows, key=lambda row: (row["plan_id"], row["pk"])):
         of_it = list(of_component)
-        rates = [row[_RATE:] for row in of_it if row[_RATE] is not None]
-        found.setdefault(plan, []).append(priced_component(pk, of_it[0][2:_RATE], rates))
+        rates = [
+            {"id": row["rate__pk"], **{name: row[f"rate__{name}"] for name in RATE_PRICE_TERMS}}
+            for row in of_it
+            if row["rate__pk"] is not None
+        ]
+        found.setdefault(plan, []).append(priced_component({"id": pk, **of_it[0]}, rates))
     return {plan: tuple(components) for plan, components in found.items()}
 
 
-#: Where the columns of the rate begin in the rows of ``components_on``.
-_RATE: Final = 11
+_TERMS: Final = tuple(term.name for term in PRICE_TERMS)
 
 
-def priced_component(pk: int, terms: Sequence[Any], rates: Iterable[Sequence[Any]]) -> PricedComponent:
-    """From what the database has, in the order in which ``components_on`` asks for it."""
-    metric, label, included, limit, step, free_months, block_months, conversion, conversion_low = terms
+def priced_component(stored: Mapping[str, Any], rates: Iterable[Mapping[str, Any]]) -> PricedComponent:
+    """From the columns of a component (``id``, ``metric``, ``label`` and its terms) and of its rates of a day."""
     offers = {
-        audience: Discount(rate_id, audience, reason, micro, evidence, low)
-        for rate_id, audience, reason, micro, low, evidence in rates
+        rate["audience"]: Discount(
+            rate_id=rate["id"],
+            audience=rate["audience"],
+            reason=rate["reason"],
+            micro_per_unit=rate["micro_per_unit"],
+            evidence=rate["evidence"],
+            micro_low=rate["micro_low"],
+        )
+        for rate in rates
     }
     listed = offers.pop(Audience.LIST, None)
     return PricedComponent(
-        component_id=pk,
+        component_id=stored["id"],
         rate_id=listed.rate_id if listed else None,
-        metric=metric,
-        label=label,
-        included=included,
+        metric=stored["metric"],
+        label=stored["label"],
         micro_per_unit=listed.micro_per_unit if listed else None,
-        evidence=listed.evidence if listed else Evidence.SOURCED,
-        limit=limit,
-        step=step,
-        free_months=free_months,
-        conversion=_exact(conversion),
-        conversion_low=_exact(conversion_low),
         micro_low=listed.micro_low if listed else None,
-        block_months=block_months,
+        evidence=listed.evidence if listed else Evidence.SOURCED,
         discounts=tuple(offers.values()),
+        **for_pricing(stored),
     )
 
 
@@ -153,7 +142,3 @@ def rates_of(plan: Plan) -> dict[int, list[PublishedRate]]:
         )
         found.setdefault(rate.component_id, []).append(rate)
     return found
-
-
-def _exact(conversion: Mapping[str, str]) -> tuple[tuple[str, Decimal], ...]:
-    return tuple((name, Decimal(units)) for name, units in sorted(conversion.items()))

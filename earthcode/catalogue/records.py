@@ -19,6 +19,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import URLValidator
 from django.db.models import Choices
 
+from earthcode.catalogue.component_terms import TERMS, ComponentTerm, Kind
 from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import PlanKind, Tier
 from earthcode.catalogue.vocabulary import all_normalised
@@ -250,6 +251,18 @@ class _Reader:
             self.wrong(name, "is no date like 2026-03-01")
             return date.min
 
+    def term(self, term: ComponentTerm) -> Any:
+        """A component's term, as its kind is written."""
+        match term.kind:
+            case Kind.AMOUNT:
+                return self.number(term.name, term.absent)
+            case Kind.MONTHS:
+                return self.whole(term.name) or term.absent
+            case Kind.TEXT:
+                return self.text(term.name)
+            case Kind.UNITS:
+                return self.object(term.name)
+
     def object(self, name: str) -> dict[str, Any]:
         return dict(self.take(name, dict, {}, "an object"))
 
@@ -450,14 +463,9 @@ def _component(data: Mapping[str, Any], plan: _Reader) -> ComponentRecord:
     label = reader.text("label", 120)
     conversion, conversion_low = _conversion(reader)
     values = {
-        "included": reader.number("included", Decimal(0)),
-        "limit": reader.number("limit", None),
-        "step": reader.number("step", Decimal(0)),
-        "block_months": reader.whole("block_months") or 0,
-        "free_months": reader.whole("free_months") or 0,
+        **{term.name: reader.term(term) for term in TERMS.values() if term.kind is not Kind.UNITS},
         "conversion": conversion,
         "conversion_low": conversion_low,
-        "conversion_source": reader.text("conversion_source"),
         "in_use": True,
     }
     if conversion and not values["conversion_source"]:

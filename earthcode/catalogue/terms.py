@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import ROUND_CEILING, Decimal
+from decimal import Decimal
 from typing import Any
 
-from earthcode.catalogue.metrics import Metric
+from earthcode.catalogue.component_terms import in_blocks
+from earthcode.catalogue.metrics import ONCE, Metric
 from earthcode.catalogue.models import Plan
-from earthcode.catalogue.pricing import ONCE, PricedComponent, Workload
+from earthcode.catalogue.pricing import PricedComponent
 from earthcode.catalogue.queries import components_on
+from earthcode.catalogue.workload import Workload
 
 
 @dataclass(frozen=True)
@@ -68,18 +70,13 @@ class Term:
         falls when more is used. The same rule as ``PricedComponent.charged``.
         """
         if self.counts_once:
-            return self._in_blocks(max(Decimal(0), sum(by_month.values(), Decimal(0)) - self.included))
+            return in_blocks(max(Decimal(0), sum(by_month.values(), Decimal(0)) - self.included), self.step)
         beyond: dict[int, Decimal] = {}
         for month, used in by_month.items():
             window = (month - self.free_months) // self.block_months if self.block_months and self.step else 0
             if month >= self.free_months:
                 beyond[window] = beyond.get(window, Decimal(0)) + max(Decimal(0), used - self.included)
-        return sum((self._in_blocks(amount) for amount in beyond.values()), Decimal(0))
-
-    def _in_blocks(self, quantity: Decimal) -> Decimal:
-        if not self.step:
-            return quantity
-        return (quantity / self.step).to_integral_value(ROUND_CEILING) * self.step
+        return sum((in_blocks(amount, self.step) for amount in beyond.values()), Decimal(0))
 
 
 def terms_of(plan: Plan, workload: Workload, *, on: date) -> tuple[Term, ...]:

@@ -20,10 +20,12 @@ from django.utils.translation import gettext_lazy
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import Actor
+from earthcode.catalogue.component_terms import RATE_TERMS, TERMS, Kind
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import Component, Offering, OfferingVersion, Plan, PlanKind, Rate, Tier
 from earthcode.lib.money import MICRO
+from earthcode.lib.numbers import plain
 
 Content = dict[str, Any]
 
@@ -84,17 +86,8 @@ _PLAN_FIELDS: Final = (
     "source",
     "source_date",
 )
-_COMPONENT_FIELDS: Final = (
-    "metric",
-    "label",
-    "block_months",
-    "free_months",
-    "conversion",
-    "conversion_low",
-    "conversion_source",
-)
-_COMPONENT_NUMBERS: Final = ("included", "limit", "step")
-_RATE_FIELDS: Final = ("audience", "reason", "evidence", "source", "source_date")
+#: Of a rate, what is written as it is; its price is in credits.
+_RATE_FIELDS: Final = tuple(name for name in RATE_TERMS if not name.startswith("micro_"))
 
 
 # --- making versions --------------------------------------------------------------------------------------------------
@@ -193,10 +186,10 @@ def _content(offering: Any) -> Content:
 
 
 def _component_content(component: Component) -> Content:
-    numbers = {name: getattr(component, name) for name in _COMPONENT_NUMBERS}
     return {
-        **{name: getattr(component, name) for name in _COMPONENT_FIELDS},
-        **{name: None if value is None else _number_text(value) for name, value in numbers.items()},
+        "metric": component.metric,
+        "label": component.label,
+        **{name: term.for_json(getattr(component, name)) for name, term in TERMS.items()},
         "rates": [_rate_content(rate) for rate in component.rates.all()],
     }
 
@@ -205,15 +198,10 @@ def _rate_content(rate: Rate) -> Content:
     return {
         "from": rate.valid.lower.isoformat() if rate.valid.lower else None,
         "until": rate.valid.upper.isoformat() if rate.valid.upper else None,
-        "credits": _number_text(rate.micro_per_unit / MICRO),
-        "credits_low": None if rate.micro_low is None else _number_text(rate.micro_low / MICRO),
+        "credits": plain(rate.micro_per_unit / MICRO),
+        "credits_low": None if rate.micro_low is None else plain(rate.micro_low / MICRO),
         **{name: getattr(rate, name) for name in _RATE_FIELDS},
     }
-
-
-def _number_text(value: Any) -> str:
-    text = f"{value:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 # --- how two versions differ ------------------------------------------------------------------------------------------
@@ -258,7 +246,7 @@ _KEYS: Final[dict[str, tuple[str, ...]]] = {
     "rates": ("audience", "from"),
 }
 #: Where zero says that there is no such rule.
-_ZERO_IS_NOTHING: Final = frozenset({"block_months", "free_months"})
+_ZERO_IS_NOTHING: Final = frozenset(term.name for term in TERMS.values() if term.kind is Kind.MONTHS)
 _ORDER: Final = {name: place for place, name in enumerate([*OFFERING_FIELDS[:-1], "platform", "provider", "plans"])}
 
 
@@ -306,7 +294,7 @@ def _rate_name(rate: Mapping[str, Any]) -> str:
     return (_("Discount from %(day)s: %(audience)s") if rate.get("audience") else _("Rate from %(day)s")) % words
 
 
-_LABELS: Final[dict[str, str | Promise]] = {
+_LABELS: Final[dict[str, str | Promise]] = {name: term.label for name, term in TERMS.items()} | {
     "slug": gettext_lazy("Name in addresses"),
     "name": gettext_lazy("Name"),
     "code": gettext_lazy("Letters on its tile"),
@@ -353,22 +341,14 @@ _LABELS: Final[dict[str, str | Promise]] = {
     "author": gettext_lazy("Author"),
     "endpoint_url": gettext_lazy("Address of the service"),
     "order_url": gettext_lazy("Where to order it"),
-    "included": gettext_lazy("Included"),
     "months_max": gettext_lazy("Longest time in months"),
     "metric": gettext_lazy("Counted in"),
     "label": gettext_lazy("Label"),
-    "limit": gettext_lazy("At most"),
-    "step": gettext_lazy("Sold in blocks of"),
-    "free_months": gettext_lazy("Free months at the start"),
-    "conversion": gettext_lazy("Conversion"),
-    "conversion_source": gettext_lazy("Source of the conversion"),
     "from": gettext_lazy("First day"),
     "until": gettext_lazy("Until"),
     "credits": gettext_lazy("Credits"),
     "credits_low": gettext_lazy("Credits at least"),
     "reason": gettext_lazy("Reason of the discount"),
-    "block_months": gettext_lazy("Months to use a block"),
-    "conversion_low": gettext_lazy("Conversion at least"),
     "evidence": gettext_lazy("How we know it"),
 }
 

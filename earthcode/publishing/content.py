@@ -17,11 +17,13 @@ from django.db.models import Prefetch
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy as _lazy
 
+from earthcode.catalogue.component_terms import TERMS, for_pricing
 from earthcode.catalogue.entries import PlanEntry
 from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import Component, Offering, Plan, PlanKind, Rate, Tier
 from earthcode.catalogue.pricing import PricedComponent
 from earthcode.lib.money import MICRO
+from earthcode.lib.numbers import plain as plain
 
 Content = dict[str, Any]
 
@@ -65,7 +67,6 @@ _PLAN_TEXTS: Final = (
     "source",
     "source_date",
 )
-_COMPONENT_NUMBERS: Final = ("included", "limit", "step")
 
 
 def content_of(offering: Offering) -> Content:
@@ -123,14 +124,7 @@ def _component(component: Component) -> Content:
     said: Content = {
         "metric": component.metric,
         "label": component.label,
-        "included": plain(component.included),
-        "limit": None if component.limit is None else plain(component.limit),
-        "step": plain(component.step),
-        "block_months": component.block_months or None,
-        "free_months": component.free_months,
-        "conversion": component.conversion,
-        "conversion_low": component.conversion_low,
-        "conversion_source": component.conversion_source,
+        **{name: term.for_draft(getattr(component, name)) for name, term in TERMS.items()},
     }
     latest = {rate.audience: rate for rate in sorted(component.rates.all(), key=lambda rate: rate.valid.lower)}
     listed = latest.pop(Audience.LIST, None)
@@ -158,11 +152,6 @@ def _rate(rate: Rate) -> Content:
         "source": rate.source,
         "source_date": rate.source_date,
     }
-
-
-def plain(number: Decimal) -> str:
-    """Without zeros that say nothing, so that equal numbers are equal texts."""
-    return f"{number.normalize():f}"
 
 
 def _tidy(value: Any) -> Any:
@@ -229,7 +218,7 @@ class Change:
     reason: str = ""
 
 
-_LABELS: Final[dict[str, Any]] = {
+_LABELS: Final[dict[str, Any]] = {name: term.label for name, term in TERMS.items()} | {
     "name": _lazy("Name"),
     "code": _lazy("Letters on the tile"),
     "summary": _lazy("Summary"),
@@ -256,14 +245,6 @@ _LABELS: Final[dict[str, Any]] = {
     "source": _lazy("Source"),
     "source_date": _lazy("Date of the source"),
     "kind": _lazy("Kind of plan"),
-    "included": _lazy("Included each month"),
-    "limit": _lazy("Most each month"),
-    "step": _lazy("Sold in blocks of"),
-    "free_months": _lazy("Free months at the start"),
-    "conversion": _lazy("Conversion"),
-    "conversion_source": _lazy("Source of the conversion"),
-    "conversion_low": _lazy("Conversion, at the least"),
-    "block_months": _lazy("Months that a block lasts"),
     "discounts": _lazy("Discounts"),
     "connector_settings": _lazy("What the platform is told"),
     "support_hours": _lazy("Hours of support"),
@@ -478,21 +459,11 @@ def _priced(component: Content) -> PricedComponent:
         rate_id=None,
         metric=component["metric"],
         label=component.get("label", ""),
-        included=Decimal(component.get("included") or 0),
         micro_per_unit=Decimal(rate["credits"]) * MICRO if rate else None,
         evidence=rate["evidence"] if rate else Evidence.SOURCED,
-        limit=Decimal(component["limit"]) if component.get("limit") else None,
-        step=Decimal(component.get("step") or 0),
-        free_months=component.get("free_months", 0),
-        conversion=_exact(component.get("conversion", {})),
-        conversion_low=_exact(component.get("conversion_low", {})),
         micro_low=Decimal(rate["credits_low"]) * MICRO if rate and rate.get("credits_low") else None,
-        block_months=component.get("block_months", 0),
+        **for_pricing(component),
     )
-
-
-def _exact(conversion: Mapping[str, str]) -> tuple[tuple[str, Decimal], ...]:
-    return tuple((name, Decimal(units)) for name, units in sorted(conversion.items()))
 
 
 @dataclass(frozen=True)

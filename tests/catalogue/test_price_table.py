@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from earthcode.catalogue.price_table import PlanTerms, PriceTable, Total
 from earthcode.catalogue.pricing import PricedComponent, Quote, Workload, quote
 from tests.catalogue.conftest import MakeComponent
-from tests.catalogue.test_pricing import plans, workloads
+from tests.catalogue.test_pricing import calmly, plans, workloads
 
 terms = st.builds(PlanTerms, plans.map(tuple), st.none() | st.integers(1, 24))
 
@@ -25,6 +25,7 @@ def by_quotes(choices: list[list[PlanTerms]], workload: Workload) -> Total | Non
     return None
 
 
+@calmly
 @given(st.lists(st.lists(terms, max_size=3), min_size=1, max_size=2), workloads)
 def test_a_fast_total_is_the_total_of_the_quote(choices: list[list[PlanTerms]], workload: Workload) -> None:
     table = PriceTable([choices])

@@ -8,17 +8,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from earthcode.catalogue.component_terms import PRICE_TERMS, ComponentTerm, Kind
 from earthcode.catalogue.metrics import Evidence, Metric
 from earthcode.catalogue.pricing import (
-    PARAMETERS,
     CannotPrice,
     Discount,
     PricedComponent,
     Quote,
     QuoteLine,
-    Workload,
     quote,
 )
+from earthcode.catalogue.workload import NUMBERS, Workload
 from earthcode.lib.errors import InvalidInput
 from earthcode.lib.money import credits
 from tests.catalogue.conftest import MakeComponent
@@ -413,21 +413,33 @@ def _with_a_range(component: PricedComponent, share: Decimal) -> PricedComponent
     )
 
 
+#: By kind, so that a term which is added is drawn as well.
+OF_A_KIND: dict[Kind, st.SearchStrategy[Any]] = {
+    Kind.AMOUNT: amounts,
+    Kind.MONTHS: st.integers(0, 24),
+    Kind.UNITS: conversions,
+}
+
+
+def _drawn(term: ComponentTerm) -> st.SearchStrategy[Any]:
+    if term.name == "conversion_low":
+        # Never above the conversion: see ``_with_a_range``.
+        return st.just(())
+    if term.name == "step":
+        return st.just(Decimal(0)) | st.decimals(min_value=Decimal("0.5"), max_value=1000, places=1)
+    return maybe if term.absent is None else OF_A_KIND[term.kind]
+
+
 exact_components = st.builds(
     PricedComponent,
     component_id=st.just(1),
     rate_id=st.just(1),
     metric=st.sampled_from(Metric.values),
     label=st.sampled_from(["", "NVIDIA L4"]),
-    included=amounts,
     micro_per_unit=st.none() | st.decimals(min_value=0, max_value=10**9, places=6),
     evidence=st.sampled_from(Evidence.values),
-    limit=maybe,
-    step=st.just(Decimal(0)) | st.decimals(min_value=Decimal("0.5"), max_value=1000, places=1),
-    free_months=st.integers(0, 24),
-    conversion=conversions,
-    block_months=st.integers(0, 12),
     discounts=st.lists(some_discounts, max_size=2).map(tuple),
+    **{term.name: _drawn(term) for term in PRICE_TERMS},
 )
 some_components = exact_components | st.builds(
     _with_a_range, exact_components, st.decimals(min_value=0, max_value=1, places=2)
@@ -436,7 +448,7 @@ plans = st.lists(some_components, max_size=4)
 
 #: A busy machine is no fault of the examples.
 calmly = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-QUANTITIES = [parameter.field for parameter in PARAMETERS.values()]
+QUANTITIES = [parameter.field for parameter in NUMBERS.values()]
 
 
 @calmly
@@ -561,9 +573,9 @@ def test_a_quantity_counts_all_months_and_what_is_not_said_is_not_zero() -> None
 
 
 def test_a_workload_is_one_line_for_people() -> None:
-    assert USUAL.summary == "8 vCPU, 32 GB, 60 h a month, 500 GB stored, 6 months"
+    assert USUAL.summary == "8 vCPU, 32 GB memory, 60 h a month, 500 GB stored, 6 months"
     assert replace(USUAL, gpu="l4", months=1, area_km2=Decimal(1000)).summary == (
-        "8 vCPU, 32 GB, 1 × L4, 60 h a month, 500 GB stored, 1\u202f000 km², 1 month"
+        "8 vCPU, 32 GB memory, 1 × L4, 60 h a month, 500 GB stored, 1\u202f000 km², 1 month"
     )
 
 

@@ -16,9 +16,11 @@ from rest_framework import generics, serializers
 from earthcode.api.fields import absolute
 from earthcode.api.public import PublicAnswers
 from earthcode.catalogue import search
+from earthcode.catalogue.component_terms import TERMS, ComponentTerm, Kind
 from earthcode.catalogue.models import Audience, Component, Evidence, Metric, Offering, Plan, Platform, Rate, Tier
 from earthcode.identity.models import Organisation
 from earthcode.lib.money import MICRO
+from earthcode.lib.numbers import plain
 
 
 class ProviderSerializer(serializers.ModelSerializer[Organisation]):
@@ -65,8 +67,7 @@ class RateSerializer(serializers.Serializer[Rate]):
 
 
 def _credits_text(micro: Decimal) -> str:
-    text = f"{micro / MICRO:f}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return plain(micro / MICRO)
 
 
 class DiscountSerializer(RateSerializer):
@@ -76,23 +77,34 @@ class DiscountSerializer(RateSerializer):
     reason = serializers.CharField()
 
 
+def _field_of(term: ComponentTerm) -> serializers.Field[Any, Any, Any, Any]:
+    match term.kind:
+        case Kind.AMOUNT:
+            return serializers.DecimalField(
+                max_digits=20, decimal_places=6, allow_null=term.absent is None, help_text=term.help_text
+            )
+        case Kind.MONTHS:
+            return serializers.IntegerField(help_text=term.help_text)
+        case Kind.UNITS:
+            return serializers.DictField(child=serializers.CharField(), help_text=term.help_text)
+        case Kind.TEXT:
+            return serializers.CharField(help_text=term.help_text)
+
+
 class ComponentSerializer(serializers.Serializer[Component]):
     """One thing a plan meters. Without a rate its price is on request."""
 
     metric = serializers.ChoiceField(choices=Metric.choices)
     unit = serializers.CharField(source="get_metric_display")
     label = serializers.CharField()  # type: ignore[assignment]  # hides what the base class calls so, which nobody asks
-    included = serializers.DecimalField(max_digits=20, decimal_places=6, help_text="Free amount in each month")
-    limit = serializers.DecimalField(
-        max_digits=20, decimal_places=6, allow_null=True, help_text="The most the plan gives in each month"
-    )
-    step = serializers.DecimalField(
-        max_digits=20, decimal_places=6, help_text="Size of the blocks it is sold in; 0: any amount"
-    )
-    block_months = serializers.IntegerField(help_text="Months within which a block must be used; 0: not stated")
-    free_months = serializers.IntegerField(help_text="Months at the start that cost nothing")
     rate = serializers.SerializerMethodField(help_text="The list price; null: on request")
     discounts = serializers.SerializerMethodField(help_text="Lower prices for some people, or for anybody")
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        """The terms stand between the names and the rates."""
+        fields = super().get_fields()
+        rates = {name: fields.pop(name) for name in ("rate", "discounts")}
+        return {**fields, **{term.name: _field_of(term) for term in TERMS.values()}, **rates}
 
     # Prefetched are the rates of today: at most one list price, and one discount for each audience.
 
