@@ -177,6 +177,12 @@ OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="nor-web-demonstratio
 OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email", "groups"])
 #: The audience that access tokens for our API must name.
 OIDC_API_AUDIENCE = env.str("OIDC_API_AUDIENCE", default="nor-api")
+#: Clients (``azp``, ``client_id``) whose access tokens the API takes; empty: every client that may ask for the audience.
+OIDC_API_CLIENTS = env.list("OIDC_API_CLIENTS", default=[])
+#: The scope that an access token needs to change something; empty: none.
+OIDC_API_WRITE_SCOPE = env.str("OIDC_API_WRITE_SCOPE", default="")
+#: How far the clocks of this site and the single sign-on may be apart.
+OIDC_CLOCK_LEEWAY_S = env.int("OIDC_CLOCK_LEEWAY_S", default=60)
 #: How old the claims of a signed-in person may get before they are read again with the refresh token.
 OIDC_REFRESH_AFTER_S = env.int("OIDC_REFRESH_AFTER_S", default=5 * 60)
 #: How long the API believes roles whose owner has not been back on the site, where the claims are read.

@@ -7,6 +7,7 @@ sign-on all take this form; anything else is a mistake of ours, goes to the log 
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -21,6 +22,8 @@ from rest_framework.views import set_rollback
 from earthcode.identity import issuer
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused, TooOften
 
+logger = logging.getLogger(__name__)
+
 CONTENT_TYPE = "application/problem+json"
 
 
@@ -33,6 +36,17 @@ class IssuerUnavailable(exceptions.APIException):
     wait = issuer.FAILURE_PAUSE_S
 
 
+class IssuerAnswersWrongly(exceptions.APIException):
+    """The token cannot be checked, and trying again will not help."""
+
+    status_code = HTTPStatus.BAD_GATEWAY
+    default_detail = (
+        "The single sign-on answers in a way that we do not understand, so your token cannot be checked."
+        " Trying again will not help: tell whoever runs this site."
+    )
+    default_code = "issuer_not_understood"
+
+
 def problem(exception: Exception, context: Mapping[str, Any]) -> Response | None:  # noqa: ARG001  (the framework gives it)
     """Django REST framework's exception handler; None lets the exception through."""
     match exception:
@@ -40,8 +54,11 @@ def problem(exception: Exception, context: Mapping[str, Any]) -> Response | None
             set_rollback()
             field = {"field": exception.field} if exception.field else {}
             return _response(_status_of(exception), exception.code, exception.message, field)
-        case issuer.IssuerFailed():
+        case issuer.IssuerUnreachable():
             exception = IssuerUnavailable()
+        case issuer.IssuerFailed():
+            logger.error("tokens cannot be checked: %s", exception)
+            exception = IssuerAnswersWrongly()
         case Http404():
             exception = exceptions.NotFound()
         case PermissionDenied():
@@ -126,9 +143,12 @@ def _is_leaf(details: Any) -> bool:
 
 def _challenge(challenge: str, exception: exceptions.APIException) -> str:
     """RFC 6750, 3: no error where no token was sent, and the reason where one was."""
-    if not isinstance(exception, exceptions.AuthenticationFailed):
+    error = getattr(exception, "auth_error", "")
+    if isinstance(exception, exceptions.AuthenticationFailed):
+        error = "invalid_token"
+    if not error:
         return challenge
     # A quoted string of a header is ASCII without quotes.
     reason = str(exception.detail).replace("’", "'").replace("“", "'").replace("”", "'").replace('"', "'")
     reason = reason.encode("ascii", "replace").decode()
-    return f'{challenge}, error="invalid_token", error_description="{reason}"'
+    return f'{challenge}, error="{error}", error_description="{reason}"'

@@ -11,6 +11,7 @@ from django.core import checks
 from earthcode.identity.oidc import ORGANISATION
 from earthcode.identity.roles import Role
 
+CLOCK_LEEWAY_MAX_S = 300
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -143,4 +144,18 @@ def times(**_: object) -> list[checks.CheckMessage]:
         )
         for name in ("OIDC_REFRESH_AFTER_S", "OIDC_ROLES_VALID_S", "SESSION_COOKIE_AGE")
         if getattr(settings, name) <= 0
+    ]
+
+
+@checks.register(checks.Tags.security)
+def clocks(**_: object) -> list[checks.CheckMessage]:
+    """Clocks may differ a little; tokens that are good for much longer than they say are no help with that."""
+    if 0 <= settings.OIDC_CLOCK_LEEWAY_S <= CLOCK_LEEWAY_MAX_S:
+        return []
+    return [
+        checks.Error(
+            f"OIDC_CLOCK_LEEWAY_S is not between 0 and {CLOCK_LEEWAY_MAX_S} seconds.",
+            hint="Set the clocks of both machines by NTP instead.",
+            id="identity.E013",
+        )
     ]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn, cast
 from urllib.parse import quote, urlencode, urlsplit
@@ -19,6 +19,7 @@ import jwt
 from django.conf import settings
 from django.core.cache import cache
 
+from earthcode.lib import reading
 from earthcode.lib.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -33,8 +34,8 @@ KEPT_S = 7 * 24 * 60 * 60
 REFETCH_PAUSE_S = 60
 #: After a failure the issuer is left alone for so long.
 FAILURE_PAUSE_S = 10
-#: Clocks differ a little between machines.
-LEEWAY_S = 30
+#: No token of ours comes near it; reading a longer one is work for nothing.
+TOKEN_CHARACTERS_MAX = 16_384
 
 #: Asymmetric only. With an HMAC the issuer's public key, known to everybody, would serve as the secret.
 ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"})
@@ -42,8 +43,28 @@ ALGORITHMS = frozenset({"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "E
 TOKEN_TYPES = frozenset({"", "jwt", "at+jwt", "application/at+jwt"})
 
 
+#: What reading something that claims to be a signed token may end in. The library lets some of it through.
+_MALFORMED = (jwt.PyJWTError, ValueError, TypeError, AttributeError, ArithmeticError, RecursionError)
+
+
 class IssuerFailed(Exception):
-    """The single sign-on does not answer, or not as the standard has it. Trying again later may help."""
+    """The single sign-on does not do its part. Which of the three it is decides whether trying again helps."""
+
+
+class IssuerUnreachable(IssuerFailed):
+    """It does not answer, or says that something is wrong on its side. Trying again later may help."""
+
+
+class IssuerNotUnderstood(IssuerFailed):
+    """It answers, and not as the standard has it. Trying again does not help; somebody has to look."""
+
+
+class IssuerRefused(IssuerFailed):
+    """It does not know this site, or does not let it ask. Trying again does not help; somebody has to register it."""
+
+
+#: By name, for what is remembered of a failure.
+_KINDS = {kind.__name__: kind for kind in (IssuerUnreachable, IssuerNotUnderstood, IssuerRefused)}
 
 
 class GrantGone(Exception):
@@ -82,7 +103,7 @@ def _fetch_discovery() -> Mapping[str, Any]:
     found = _json(_ask("GET", discovery_url()))
     if found.get("issuer") != settings.OIDC_ISSUER:
         # Discovery 1.0, 4.3: otherwise one issuer could speak for another.
-        raise IssuerFailed(
+        raise IssuerNotUnderstood(
             f"OIDC_ISSUER is {settings.OIDC_ISSUER}, but the issuer there calls itself {found.get('issuer')}"
         )
     scheme = urlsplit(settings.OIDC_ISSUER).scheme
@@ -91,7 +112,7 @@ def _fetch_discovery() -> Mapping[str, Any]:
         if url is None and name == "end_session_endpoint":
             continue  # RP-initiated logout is a standard of its own, and not every issuer has it
         if not isinstance(url, str) or urlsplit(url).scheme not in {scheme, "https"}:
-            raise IssuerFailed(f"{discovery_url()} has no usable {name}")
+            raise IssuerNotUnderstood(f"{discovery_url()} has no usable {name}")
     return found
 
 
@@ -124,22 +145,37 @@ def _token(form: dict[str, str]) -> Tokens:
     answer = _ask("POST", discovery()["token_endpoint"], data=form, auth=login)
     said = _json(answer)
     if answer.status_code != 200:
-        if said.get("error") == "invalid_grant":
-            raise GrantGone(str(said.get("error_description") or "invalid_grant"))
-        raise IssuerFailed(f"the token endpoint says {answer.status_code} {said.get('error')}")
-    if not isinstance(said.get("access_token"), str):
-        raise IssuerFailed("the token endpoint gave no access token")
-    return Tokens(said["access_token"], str(said.get("id_token") or ""), str(said.get("refresh_token") or ""), said)
+        error, why = reading.text(said.get("error")), reading.text(said.get("error_description"))
+        if error == "invalid_grant":
+            raise GrantGone(why or error)
+        raise IssuerRefused(f"the token endpoint says {answer.status_code} {error} {why}".rstrip())
+    given = {name: said.get(name) for name in ("access_token", "id_token", "refresh_token")}
+    wrong = [name for name, token in given.items() if not isinstance(token, str | None)]
+    if wrong or not given["access_token"]:
+        raise IssuerNotUnderstood(f"the token endpoint gave no usable {(wrong or ['access_token'])[0]}")
+    return Tokens(given["access_token"], given["id_token"] or "", given["refresh_token"] or "", said)
 
 
 def userinfo(access_token: str) -> Mapping[str, Any]:
-    """What the issuer says about the person now. Raises ``GrantGone`` when it does not take the token."""
+    """What the issuer says about the person now, as JSON or as a signed token (OpenID Connect Core 5.3.2).
+
+    Raises ``GrantGone`` when it does not take the token.
+    """
     answer = _ask("GET", discovery()["userinfo_endpoint"], headers={"Authorization": f"Bearer {access_token}"})
     if answer.status_code in {401, 403}:
         raise GrantGone(f"userinfo says {answer.status_code}")
     if answer.status_code != 200:
-        raise IssuerFailed(f"userinfo says {answer.status_code}")
-    return _json(answer)
+        raise IssuerNotUnderstood(f"userinfo says {answer.status_code}")
+    if answer.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/jwt":
+        return _json(answer)
+    token = answer.text.strip()
+    if token.count(".") == 4:
+        raise IssuerNotUnderstood("userinfo is encrypted; register this client with a signed or a plain answer")
+    try:
+        # Signed answers name issuer and audience; they need not end, because they are read at once.
+        return verify(token, audience=settings.OIDC_CLIENT_ID, require=("iss", "sub", "aud"))
+    except TokenRefused as refusal:
+        raise IssuerNotUnderstood(f"userinfo is a signed token that does not hold: {refusal}") from refusal
 
 
 def end_session_url(*, id_token: str, return_to: str, state: str) -> str | None:
@@ -178,20 +214,22 @@ def verify_access_token(token: str) -> Mapping[str, Any]:
     return claims
 
 
-def verify(token: str, *, audience: str) -> Mapping[str, Any]:
+def verify(token: str, *, audience: str, require: Sequence[str] = ("exp", "iss", "sub", "aud")) -> Mapping[str, Any]:
     """The claims of a signed token, once signature, issuer, audience and dates are right.
 
     Raises ``TokenRefused`` with the reason, or ``IssuerFailed`` when the issuer's keys cannot be had.
     """
+    if len(token) > TOKEN_CHARACTERS_MAX:
+        raise TokenRefused(f"The token is longer than {TOKEN_CHARACTERS_MAX} characters.")
     try:
         header = jwt.get_unverified_header(token)
         unverified = jwt.decode(token, options={"verify_signature": False})
-    except jwt.PyJWTError as problem:
+    except _MALFORMED as problem:
         raise TokenRefused("The token is not a signed token (JWT). Opaque tokens are not accepted.") from problem
-    algorithm = header.get("alg")
-    if algorithm not in ALGORITHMS:
+    algorithm, kind, kid = (header.get(name) for name in ("alg", "typ", "kid"))
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise TokenRefused("The token is not signed with one of the accepted algorithms.")
-    if str(header.get("typ") or "").lower() not in TOKEN_TYPES:
+    if not isinstance(kind, str | None) or (kind or "").lower() not in TOKEN_TYPES:
         raise TokenRefused("This is not an access token.")
     # Before the keys are asked for: a token of another issuer must not make us look for its key.
     if unverified.get("iss") != settings.OIDC_ISSUER:
@@ -201,24 +239,27 @@ def verify(token: str, *, audience: str) -> Mapping[str, Any]:
             "Mapping[str, Any]",
             jwt.decode(
                 token,
-                _key(header.get("kid"), algorithm),
+                _key(kid, algorithm),
                 algorithms=[algorithm],
                 issuer=settings.OIDC_ISSUER,
                 audience=audience,
-                leeway=LEEWAY_S,
-                options={"require": ["exp", "iss", "sub", "aud"]},
+                leeway=settings.OIDC_CLOCK_LEEWAY_S,
+                options={"require": list(require)},
             ),
         )
-    except jwt.PyJWTError as problem:
+    except _MALFORMED as problem:
         _refuse(problem)
 
 
-def _refuse(problem: jwt.PyJWTError) -> NoReturn:
+def _refuse(problem: Exception) -> NoReturn:
     match problem:
         case jwt.ExpiredSignatureError():
             reason = "The token has expired."
         case jwt.ImmatureSignatureError():
-            reason = "The token is not valid yet."
+            reason = (
+                "The token is not valid yet. The clocks of this site and of the single sign-on are more than"
+                f" {settings.OIDC_CLOCK_LEEWAY_S} seconds apart: tell whoever runs this site."
+            )
         case jwt.InvalidAudienceError():
             reason = "The token was made for another audience."
         case jwt.InvalidSignatureError():
@@ -244,13 +285,13 @@ def _keys_again() -> Mapping[str, Any]:
     """The keys as the issuer has them now, unless it was asked a moment ago: it may have made a new one."""
     pause = _cache_key("keys-asked-again")
     if not cache.add(pause, "asked", REFETCH_PAUSE_S):
-        if cache.get(pause) == "failed":
-            raise IssuerFailed("the issuer’s keys could not be read a moment ago")
+        if (kind := cache.get(pause)) in _KINDS:
+            raise _KINDS[kind]("the issuer’s keys could not be read a moment ago")
         return {"keys": []}
     try:
         return _remembered("keys", _fetch_keys, fresh=True)
-    except IssuerFailed:
-        cache.set(pause, "failed", FAILURE_PAUSE_S)
+    except IssuerFailed as problem:
+        cache.set(pause, type(problem).__name__, FAILURE_PAUSE_S)
         raise
 
 
@@ -265,7 +306,7 @@ def _fetch_keys() -> Mapping[str, Any]:
     answer = _ask("GET", discovery()["jwks_uri"])
     keys = _json(answer).get("keys")
     if answer.status_code != 200 or not isinstance(keys, list) or not all(isinstance(key, dict) for key in keys):
-        raise IssuerFailed("the issuer’s keys cannot be read")
+        raise IssuerNotUnderstood("the issuer’s keys cannot be read")
     return {"keys": keys}
 
 
@@ -287,11 +328,11 @@ def _remembered(name: str, fetch: Callable[[], Mapping[str, Any]], *, fresh: boo
     if kept is not None and not fresh and not cache.add(f"{key}:fresh", True, FRESH_S):
         return kept
     try:
-        if not fresh and cache.get(_cache_key("failed")):
-            raise IssuerFailed("the single sign-on did not answer a moment ago")
+        if not fresh and (kind := cache.get(_cache_key("failed"))):
+            raise _KINDS[kind]("the single sign-on did not do its part a moment ago")
         found = fetch()
     except IssuerFailed as problem:
-        cache.set(_cache_key("failed"), True, FAILURE_PAUSE_S)
+        cache.set(_cache_key("failed"), type(problem).__name__, FAILURE_PAUSE_S)
         cache.set(f"{key}:fresh", True, FAILURE_PAUSE_S)
         if kept is None or fresh:
             raise
@@ -306,20 +347,20 @@ def _ask(method: str, url: str, **arguments: Any) -> httpx.Response:
     try:
         answer = httpx.request(method, url, timeout=TIMEOUT, **arguments)
     except (httpx.HTTPError, httpx.InvalidURL) as problem:
-        cache.set(_cache_key("failed"), True, FAILURE_PAUSE_S)
-        raise IssuerFailed(f"{urlsplit(url).netloc} does not answer: {problem}") from problem
-    if answer.status_code >= 500:
-        cache.set(_cache_key("failed"), True, FAILURE_PAUSE_S)
-        raise IssuerFailed(f"{urlsplit(url).netloc} says {answer.status_code}")
+        cache.set(_cache_key("failed"), IssuerUnreachable.__name__, FAILURE_PAUSE_S)
+        raise IssuerUnreachable(f"{urlsplit(url).netloc} does not answer: {problem}") from problem
+    if answer.status_code >= 500 or answer.status_code in {408, 429}:
+        cache.set(_cache_key("failed"), IssuerUnreachable.__name__, FAILURE_PAUSE_S)
+        raise IssuerUnreachable(f"{urlsplit(url).netloc} says {answer.status_code}")
     cache.delete(_cache_key("failed"))
     return answer
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
     try:
-        said = answer.json()
-    except ValueError as problem:
-        raise IssuerFailed(f"{answer.url.host} answers {answer.status_code} and no JSON") from problem
+        said = reading.json_of(answer.content)
+    except reading.Unreadable as problem:
+        raise IssuerNotUnderstood(f"{answer.url.host} answers {answer.status_code}, which {problem}") from problem
     if not isinstance(said, dict):
-        raise IssuerFailed(f"{answer.url.host} answers with a JSON {type(said).__name__}")
+        raise IssuerNotUnderstood(f"{answer.url.host} answers with a JSON {type(said).__name__}")
     return said

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -13,6 +15,7 @@ from django.db.models.functions import JSONObject
 from django.urls import reverse
 
 from earthcode.identity.roles import Grants, Permission, ProjectRole, Role, Scoped
+from earthcode.lib.sealed import SealedTextField
 
 
 class Organisation(models.Model):
@@ -38,6 +41,19 @@ class Organisation(models.Model):
         return frozenset({self.pk})
 
 
+@dataclass(frozen=True)
+class HeldRole:
+    """A global role as it is kept: for which provider (slug, else empty), and by which claim (empty: given on the site)."""
+
+    role: Role
+    organisation: str
+    claim: str
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> HeldRole:
+        return cls(Role(row["role"]), row["slug"] or "", row["claim"])
+
+
 class UserManager(BaseUserManager["User"]):
     """People are made by signing in (``actions.sign_in``)."""
 
@@ -50,7 +66,15 @@ class UserManager(BaseUserManager["User"]):
         roles = RoleGrant.objects.filter(user=models.OuterRef("pk")).order_by()
         memberships = Membership.objects.filter(user=models.OuterRef("pk")).order_by()
         nothing = models.Value(None, models.BigIntegerField())
-        of_roles = roles.values(row=JSONObject(role="role", organisation="organisation_id", project=nothing))
+        of_roles = roles.values(
+            row=JSONObject(
+                role="role",
+                organisation="organisation_id",
+                project=nothing,
+                slug="organisation__slug",
+                claim="claim",
+            )
+        )
         of_projects = memberships.values(row=JSONObject(role="role", organisation=nothing, project="project_id"))
         return self.annotate(grant_rows=ArraySubquery(of_roles.union(of_projects, all=True)))
 
@@ -71,6 +95,10 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField()
 
     objects: ClassVar[UserManager] = UserManager()
+
+    #: Which global roles count where the person speaks through a program with a token of its own; None: all that are kept.
+    #: It stays through ``forget_grants``: what an action reads again under its lock is narrowed as well.
+    counts: Callable[[HeldRole], bool] | None = None
 
     USERNAME_FIELD = "public_id"
     EMAIL_FIELD = "email"
@@ -110,6 +138,8 @@ class User(AbstractBaseUser):
         provider_roles: dict[int, frozenset[Role]] = {}
         project_roles: dict[int, ProjectRole] = {}
         for row in rows:
+            if row["project"] is None and self.counts is not None and not self.counts(HeldRole.of(row)):
+                continue
             if row["project"] is not None:
                 project_roles[row["project"]] = ProjectRole(row["role"])
             elif row["organisation"] is None:
@@ -118,6 +148,13 @@ class User(AbstractBaseUser):
                 held = provider_roles.get(row["organisation"], frozenset())
                 provider_roles[row["organisation"]] = held | {Role(row["role"])}
         return Grants(frozenset(roles), provider_roles, project_roles)
+
+    def counting(self, grants: Iterable[RoleGrant]) -> list[RoleGrant]:
+        """Those of the person's role grants that count, as ``counts`` has it."""
+        if self.counts is None:
+            return list(grants)
+        held = ((each, each.organisation.slug if each.organisation else "") for each in grants)
+        return [each for each, slug in held if self.counts(HeldRole(Role(each.role), slug, each.claim))]
 
     def forget_grants(self) -> None:
         """Have them read again. A method, because ``request.user`` is a wrapper that hides what the user has cached."""
@@ -186,8 +223,8 @@ class SignIn(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sign_ins")
-    id_token = models.TextField(help_text="Says at sign-out which session is meant")
-    refresh_token = models.TextField(blank=True, help_text="Empty where the issuer gives none")
+    id_token = SealedTextField(help_text="Says at sign-out which session is meant")
+    refresh_token = SealedTextField(blank=True, help_text="Empty where the issuer gives none")
     claims_read_at = models.DateTimeField()
     refresh_due_at = models.DateTimeField(help_text="When the claims are to be read again")
     ends_at = models.DateTimeField(help_text="When the session here ends, whatever happens")

@@ -14,6 +14,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 
 from earthcode.identity.roles import Role
+from earthcode.lib import reading
 from earthcode.lib.errors import Refused
 
 #: Claim path → value → role; see ``settings.OIDC_ROLE_CLAIMS``.
@@ -101,6 +102,16 @@ def roles_from(said: Mapping[str, Any], mapping: RoleMapping) -> list[GrantedRol
     return list(granted.values())
 
 
+def speaks_of(said: Mapping[str, Any], mapping: RoleMapping, *, claim: str) -> bool:
+    """Whether these claims have the one that once gave a role; ``claim`` is what :class:`GrantedRole` kept.
+
+    Whatever is in it: an empty list says "none", and so does ``realm_access`` without ``roles``. Only a claim that is not
+    there says nothing. A path that is no longer in the mapping gives nothing any more, so it is spoken of.
+    """
+    path = next((path for path in mapping if claim.startswith(f"{path}=")), None)
+    return path is None or path in said or path.partition(".")[0] in said
+
+
 def _pattern(text: str) -> re.Pattern[str]:
     before, placeholder, after = text.removeprefix("/").partition(ORGANISATION)
     slug = "(?P<organisation>[-a-zA-Z0-9_]+)" if placeholder else ""
@@ -123,16 +134,19 @@ def _values(claim: Any) -> Iterator[str]:
 
 
 def _text(said: Mapping[str, Any], name: str) -> str:
-    """A claim as one line of text; PostgreSQL refuses NUL, and no name has control characters."""
-    value = said.get(name)
-    return " ".join("".join(c if c.isprintable() else " " for c in value).split()) if isinstance(value, str) else ""
+    return reading.text(said.get(name))
 
 
 def _email(said: Mapping[str, Any]) -> str:
-    """Where messages go. An address that the issuer itself calls unverified may be somebody else's."""
+    """Where messages go. An address that the issuer does not call verified may be somebody else's.
+
+    ``email_verified`` is optional (OpenID Connect Core 5.1), so an issuer that says nothing about it is believed. One that
+    says anything but "true" is not.
+    """
     email = _text(said, "email")
     try:
         validate_email(email)
     except ValidationError:
         return ""
-    return "" if said.get("email_verified") is False or len(email) > 254 else email
+    is_verified = reading.flag(said["email_verified"]) is True if "email_verified" in said else True
+    return email if is_verified and len(email) <= 254 else ""

@@ -16,9 +16,10 @@ from django.test import Client
 from django.urls import path
 from django.utils import timezone
 
+from earthcode.api.authentication import BearerBackend
 from earthcode.api.v1.me import Me
 from earthcode.identity.models import Organisation, Project, RoleGrant, User
-from earthcode.identity.roles import Role
+from earthcode.identity.roles import Permission, Role
 from tests.support import issuer as support
 from tests.support.issuer import SUBJECT, Issuer
 
@@ -361,14 +362,11 @@ def test_keys_that_are_not_fresh_are_asked_for_again(sso: Issuer, anna: User) ->
     [
         lambda sso: sso.stop(),
         lambda sso: sso.broken.update(keys=500),
-        lambda sso: sso.broken.update(keys=404),
+        lambda sso: sso.broken.update(keys=429),
         lambda sso: sso.broken.update({".well-known/openid-configuration": 502}),
-        lambda sso: sso.more_discovery.update(issuer="https://sso.elsewhere.example"),
-        lambda sso: sso.more_discovery.update(jwks_uri=None),
-        lambda sso: sso.more_discovery.update(jwks_uri="ftp://127.0.0.1/keys"),
     ],
 )
-def test_a_failing_single_sign_on_is_503_and_is_left_alone_for_a_while(sso: Issuer, anna: User, fails: Any) -> None:
+def test_a_silent_single_sign_on_is_503_and_is_left_alone_for_a_while(sso: Issuer, anna: User, fails: Any) -> None:
     token = sso.token()
     fails(sso)
 
@@ -377,6 +375,27 @@ def test_a_failing_single_sign_on_is_503_and_is_left_alone_for_a_while(sso: Issu
     for response in responses:
         assert_refused(response, 503, "issuer_unavailable", "Try again")
         assert int(response["Retry-After"]) > 0
+    assert max(sso.asked.values(), default=0) <= 1
+
+
+@pytest.mark.parametrize(
+    "fails",
+    [
+        lambda sso: sso.broken.update(keys=404),
+        lambda sso: sso.more_discovery.update(issuer="https://sso.elsewhere.example"),
+        lambda sso: sso.more_discovery.update(jwks_uri=None),
+        lambda sso: sso.more_discovery.update(jwks_uri="ftp://127.0.0.1/keys"),
+    ],
+)
+def test_one_that_answers_wrongly_is_502_and_is_left_alone_for_a_while(sso: Issuer, anna: User, fails: Any) -> None:
+    token = sso.token()
+    fails(sso)
+
+    responses = [ask(token) for _ in range(3)]
+
+    for response in responses:
+        assert_refused(response, 502, "issuer_not_understood", "Trying again will not help")
+        assert "Retry-After" not in response
     assert max(sso.asked.values(), default=0) <= 1
 
 
@@ -429,3 +448,164 @@ def _forget_that_they_are_fresh() -> None:
     from earthcode.identity import issuer
 
     cache.delete(f"{issuer._cache_key('keys')}:fresh")
+
+
+# --- roles, clients and scopes: the token has the last word ----------------------------------------------------------
+
+
+@pytest.fixture
+def managing_anna(anna: User) -> User:
+    RoleGrant.objects.create(
+        user=anna, role=Role.ESA_MANAGER, claim="groups=nor-esa-managers", granted_at=timezone.now()
+    )
+    return anna
+
+
+def roles_by(token: str) -> list[str]:
+    return [each["role"] for each in json.loads(ask(token).content)["roles"]]
+
+
+@pytest.mark.parametrize(
+    "groups", [[], "", None, 5, {}, ["nor-reviewers"], {"0": "nor-esa-managers"}, [["nor-esa-managers"]]], ids=repr
+)
+def test_a_role_that_the_tokens_own_claims_do_not_give_any_more_does_not_count(
+    sso: Issuer, managing_anna: User, groups: Any
+) -> None:
+    assert roles_by(sso.token()) == ["esa_manager"]
+    # ``None`` leaves a claim out of the helper's tokens, so it goes in as it is.
+    token = jwt.encode(
+        {**jwt.decode(sso.token(), options={"verify_signature": False}), "groups": groups},
+        sso.published["first"],
+        algorithm="RS256",
+        headers={"kid": "first"},
+    )
+
+    assert roles_by(token) == []
+
+
+def test_a_role_that_the_token_gives_counts_however_long_ago_the_last_sign_in_was(
+    sso: Issuer, managing_anna: User, settings: Any
+) -> None:
+    User.objects.update(last_login=timezone.now() - timedelta(seconds=settings.OIDC_ROLES_VALID_S + 60))
+
+    assert roles_by(sso.token(groups=["nor-esa-managers"])) == ["esa_manager"]
+    assert_refused(ask(sso.token()), 403, "roles_outdated", "read again")
+
+
+def test_a_token_gives_no_role_that_the_site_does_not_know_of(sso: Issuer, anna: User) -> None:
+    assert roles_by(sso.token(groups=["nor-esa-managers"])) == []
+
+
+def test_an_action_that_reads_roles_again_still_sees_only_those_of_the_token(sso: Issuer, managing_anna: User) -> None:
+    backend = BearerBackend()
+    user = backend.get_or_create_user(sso.token(groups=[]), None, None)
+
+    user.forget_grants()
+
+    assert not user.may(Permission.REQUEST_DECIDE)
+
+
+@pytest.mark.parametrize(
+    "claims", [{}, {"azp": "other"}, {"azp": ["nor-tools"]}, {"azp": "nor-tools", "client_id": "other"}], ids=repr
+)
+def test_only_clients_of_the_list_may_use_the_api(
+    sso: Issuer, anna: User, settings: Any, claims: dict[str, Any]
+) -> None:
+    settings.OIDC_API_CLIENTS = ["nor-tools"]
+
+    assert_refused(ask(sso.token(**claims)), 401, "client_refused", "may not use this API")
+    assert ask(sso.token(azp="nor-tools")).status_code == 200
+    assert ask(sso.token(client_id="nor-tools")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("claims", "may_write"),
+    [
+        ({"scope": "openid nor:write"}, True),
+        ({"scp": ["nor:write"]}, True),
+        ({"scope": "openid"}, False),
+        ({"scope": "openid", "scp": ["nor:write"]}, False),
+        ({"scope": ["nor:write", 5]}, True),
+        ({"scope": {"nor:write": True}}, False),
+        ({}, False),
+    ],
+    ids=repr,
+)
+def test_writing_needs_the_scope_for_it(
+    sso: Issuer, anna: User, settings: Any, claims: dict[str, Any], may_write: bool
+) -> None:
+    settings.OIDC_API_WRITE_SCOPE = "nor:write"
+    token = sso.token(**claims)
+
+    assert ask(token).status_code == 200
+    response = Client().post("/me", headers={"Authorization": f"Bearer {token}"})
+
+    # Nothing can be posted there; who may write is told so, and who may not is not asked what.
+    assert response.status_code == (405 if may_write else 403)
+    if not may_write:
+        assert json.loads(response.content)["code"] == "insufficient_scope"
+        assert 'error="insufficient_scope"' in response["WWW-Authenticate"]
+
+
+# --- odd tokens ------------------------------------------------------------------------------------------------------
+
+
+def raw(header: Any, payload: Any) -> str:
+    parts = [each if isinstance(each, str) else json.dumps(each) for each in (header, payload)]
+    return ".".join(base64.urlsafe_b64encode(each.encode()).decode().rstrip("=") for each in [*parts, "signature"])
+
+
+ODD_VALUES = [None, True, 5, -1, 10**400, 1.5, "", "\0", "é", [], ["RS256"], {}, {"a": 1}]
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize("name", ["alg", "typ", "kid", "crit", "b64", "jwk", "x5c", "zip"])
+def test_odd_headers_are_refused_in_words(sso: Issuer, anna: User, name: str, value: Any) -> None:
+    token = raw({"alg": "RS256", "kid": "first", name: value}, {"iss": sso.url, "sub": SUBJECT})
+
+    assert_refused(ask(token), 401, "invalid_token", "")
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize("name", ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "azp"])
+def test_odd_claims_of_a_signed_token_break_nothing(sso: Issuer, anna: User, name: str, value: Any) -> None:
+    payload = {**jwt.decode(sso.token(), options={"verify_signature": False}), name: value}
+    signer = jwt.PyJWS()
+    token = signer.encode(json.dumps(payload).encode(), sso.published["first"], "RS256", {"kid": "first"})
+
+    assert ask(token).status_code in {200, 401, 403}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        "a.b.c",
+        "..",
+        "....",
+        raw("[" * 5000, "{}"),
+        raw({"alg": "RS256"}, "[" * 5000),
+        raw({"alg": "RS256"}, "9" * 5000),
+        raw("[]", "[]"),
+        raw({"alg": "RS256"}, '{"iss": NaN}'),
+        "x" * 20_000,
+        raw({"alg": "RS256", "kid": "k" * 15_000}, {}),
+    ],
+    ids=lambda token: f"{token[:20]}…{len(token)}",
+)
+def test_what_is_no_token_is_refused_in_words(sso: Issuer, anna: User, token: str) -> None:
+    assert_refused(ask(token), 401, "invalid_token", "")
+    assert not sso.asked["keys"] or sso.asked["keys"] <= 2
+
+
+# --- what the single sign-on may be like -----------------------------------------------------------------------------
+
+
+def test_a_clock_that_is_a_minute_ahead_is_believed_and_one_further_ahead_is_explained(
+    sso: Issuer, anna: User, settings: Any
+) -> None:
+    now = int(time.time())
+
+    assert ask(sso.token(iat=now + 55, nbf=now + 55)).status_code == 200
+    assert_refused(ask(sso.token(iat=now + 90)), 401, "invalid_token", "clocks of this site and of the single sign-on")
+    settings.OIDC_CLOCK_LEEWAY_S = 120
+    assert ask(sso.token(iat=now + 90)).status_code == 200

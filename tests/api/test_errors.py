@@ -16,7 +16,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from earthcode.identity.issuer import IssuerFailed
+from earthcode.identity.issuer import IssuerUnreachable
 from earthcode.identity.models import Organisation
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lifecycle import WrongState
@@ -88,7 +88,7 @@ def fail(failure: Callable[[], Exception]) -> HttpResponse:
         (lambda: exceptions.NotFound("No such request."), 404, "not_found"),
         (lambda: exceptions.ParseError(), 400, "parse_error"),
         (lambda: exceptions.UnsupportedMediaType("text/csv"), 415, "unsupported_media_type"),
-        (lambda: IssuerFailed("sso.science.example does not answer"), 503, "issuer_unavailable"),
+        (lambda: IssuerUnreachable("sso.science.example does not answer"), 503, "issuer_unavailable"),
     ],
 )
 def test_what_is_anticipated_has_a_status_a_code_and_a_sentence(
@@ -112,7 +112,7 @@ def test_a_refusal_about_nothing_in_particular_names_no_input() -> None:
 
 
 def test_what_the_single_sign_on_said_stays_in_the_log() -> None:
-    response = fail(lambda: IssuerFailed("10.0.0.7 says 502"))
+    response = fail(lambda: IssuerUnreachable("10.0.0.7 says 502"))
 
     assert "10.0.0.7" not in response.content.decode()
     assert int(response["Retry-After"]) > 0

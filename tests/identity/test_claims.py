@@ -132,3 +132,40 @@ def test_odd_names_and_addresses_do_not_keep_anybody_out(said: dict[str, Any], n
     claims = Claims.from_answers(issuer=ISSUER, id_token={"sub": "a1", **said}, userinfo={})
 
     assert (claims.full_name, claims.email) == (name, email)
+
+
+@pytest.mark.parametrize(
+    "said", [False, "false", "False", 0, 1, "", "yes", "1", None, [], [True], {"is": True}], ids=repr
+)
+def test_only_true_makes_an_address_a_verified_one(said: Any) -> None:
+    """Some providers send text, and a stranger with such an address became a member of a project."""
+    claims = Claims.from_answers(
+        issuer=ISSUER, id_token={"sub": "a1", "email": "alice@science.example", "email_verified": said}, userinfo={}
+    )
+
+    assert claims.email == ""
+
+
+@pytest.mark.parametrize("said", [{"email_verified": True}, {"email_verified": "true"}, {}], ids=repr)
+def test_an_address_is_kept_where_it_is_verified_or_nothing_is_said(said: dict[str, Any]) -> None:
+    claims = Claims.from_answers(
+        issuer=ISSUER, id_token={"sub": "a1", "email": "alice@science.example", **said}, userinfo={}
+    )
+
+    assert claims.email == "alice@science.example"
+
+
+@pytest.mark.parametrize("value", [None, True, 5, 1.5, [], [5], ["x"], {}, {"a": "b"}, "\0", "\u202e"], ids=repr)
+@pytest.mark.parametrize(
+    "name",
+    ["name", "given_name", "family_name", "email", "email_verified", "preferred_username", "groups", "realm_access"],
+)
+def test_a_claim_of_another_type_gives_nothing_and_breaks_nothing(name: str, value: Any) -> None:
+    mapping = {"groups": {"esa": "esa_manager"}, "realm_access.roles": {"esa": "esa_manager"}}
+
+    claims = Claims.from_answers(issuer=ISSUER, id_token={"sub": "a1", name: value}, userinfo={})
+
+    assert roles_from(claims.said, mapping) == []
+    assert claims.email == ""
+    assert claims.full_name in {"", "x"}
+    assert claims.preferred_username in {"", "x"}

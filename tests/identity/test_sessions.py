@@ -1,17 +1,20 @@
 """A running session stays in touch with the single sign-on: claims are read again, and its end is the end here."""
 
+import json
 import threading
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 
 from earthcode.audit.models import Event
 from earthcode.identity import actions as identity
+from earthcode.identity import issuer
 from earthcode.identity.issuer import Tokens
 from earthcode.identity.models import SignIn, User
 from earthcode.identity.oidc import Claims
-from tests.support.issuer import SUBJECT, Issuer
+from tests.support.issuer import CLIENT_ID, SUBJECT, Issuer, rsa_key
 
 DUE = timedelta(minutes=5)
 
@@ -213,3 +216,99 @@ def test_what_browsers_left_behind_is_swept_at_the_next_sign_in(db: None, sso: I
     new = signed_in(sso, old.ends_at)
 
     assert list(SignIn.objects.all()) == [new]
+
+
+# --- tokens are kept sealed ------------------------------------------------------------------------------------------
+
+
+def test_tokens_cannot_be_read_in_the_database(db: None, sso: Issuer, now: datetime, settings: Any) -> None:
+    opened = signed_in(sso, now)
+    table = SignIn._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT id_token, refresh_token FROM {table}")
+        kept = cursor.fetchone()
+
+    assert not any(token in text for token in (opened.id_token, opened.refresh_token) for text in kept)
+    again = SignIn.objects.get(pk=opened.pk)
+    assert (again.id_token, again.refresh_token) == (opened.id_token, opened.refresh_token)
+
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "another " * 8, [settings.SECRET_KEY]
+    assert SignIn.objects.get(pk=opened.pk).refresh_token == opened.refresh_token
+    settings.SECRET_KEY_FALLBACKS = []
+    assert SignIn.objects.get(pk=opened.pk).refresh_token == ""
+
+
+# --- what userinfo may be like ---------------------------------------------------------------------------------------
+
+
+def signed(sso: Issuer, **claims: Any) -> tuple[str, str]:
+    """As a national provider answers: a signed token that names issuer and audience and does not end."""
+    said = {**sso.says, "typ": "JWT", "aud": CLIENT_ID, "exp": None, "iat": None, **claims}
+    return "application/jwt; charset=utf-8", sso.token(**said)
+
+
+def test_userinfo_may_be_a_signed_token(db: None, sso: Issuer, now: datetime) -> None:
+    sso.userinfo_instead = signed(sso, name="Alice of the nation")
+
+    assert issuer.userinfo("access")["name"] == "Alice of the nation"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        lambda sso: signed(sso, aud="another-site"),
+        lambda sso: signed(sso, aud=None),
+        lambda sso: signed(sso, iss="https://elsewhere.example"),
+        lambda sso: signed(sso, sub=None),
+        lambda sso: signed(sso, key=rsa_key("stranger")),
+        lambda sso: signed(sso, exp=1),
+        lambda _sso: ("application/jwt", "not.a.token"),
+        lambda _sso: ("application/jwt", "a.b.c.d.e"),
+        lambda sso: ("application/jwt", json.dumps(sso.says)),
+        lambda sso: ("application/json", sso.token()),
+        lambda _sso: ("application/json", "[]"),
+        lambda _sso: ("application/json", "[" * 100_000),
+        lambda _sso: ("application/json", "{"),
+        lambda _sso: ("text/html", "<html>"),
+    ],
+)
+def test_what_cannot_be_understood_is_not_taken_for_a_passing_fault(sso: Issuer, answer: Any) -> None:
+    sso.userinfo_instead = answer(sso)
+
+    with pytest.raises(issuer.IssuerNotUnderstood):
+        issuer.userinfo("access")
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (401, issuer.GrantGone),
+        (403, issuer.GrantGone),
+        (404, issuer.IssuerNotUnderstood),
+        (429, issuer.IssuerUnreachable),
+        (503, issuer.IssuerUnreachable),
+    ],
+)
+def test_each_status_of_userinfo_means_one_thing(sso: Issuer, status: int, kind: type[Exception]) -> None:
+    sso.broken["userinfo"] = status
+
+    with pytest.raises(kind):
+        issuer.userinfo("access")
+
+
+@pytest.mark.parametrize("error", ["invalid_client", "unauthorized_client", "unsupported_grant_type", None, 5])
+def test_a_site_that_is_not_registered_is_refused_and_not_told_to_try_again(sso: Issuer, error: Any) -> None:
+    sso.tokens = lambda _form: (400, {"error": error})  # type: ignore[method-assign]
+
+    with pytest.raises(issuer.IssuerRefused):
+        issuer.refresh("refresh-0")
+
+
+@pytest.mark.parametrize("name", ["access_token", "id_token", "refresh_token"])
+@pytest.mark.parametrize("value", [5, True, [], {}, ["token"]], ids=repr)
+def test_a_token_that_is_no_text_is_not_made_one(sso: Issuer, name: str, value: Any) -> None:
+    given = {"access_token": "a", "id_token": "b", "refresh_token": "c", name: value}
+    sso.tokens = lambda _form: (200, given)  # type: ignore[method-assign]
+
+    with pytest.raises(issuer.IssuerNotUnderstood):
+        issuer.refresh("refresh-0")

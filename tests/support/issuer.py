@@ -49,6 +49,8 @@ class Issuer:
         self.refresh_token = "refresh-0"
         self.replayed = 0
         self.more_discovery: dict[str, Any] = {}
+        #: What userinfo answers instead of ``says`` as JSON: a media type and a body.
+        self.userinfo_instead: tuple[str, str] | None = None
         self._port = 0
         self._server: ThreadingHTTPServer | None = None
         self._issued = 0
@@ -142,9 +144,12 @@ class _Handler(BaseHTTPRequestHandler):
             status, said = 200, self.issuer.says
         elif path == "token" and form is not None:
             status, said = self.issuer.tokens(form)
-        content = json.dumps(said).encode()
+        kind, content = "application/json", json.dumps(said).encode()
+        if path == "userinfo" and status == 200 and self.issuer.userinfo_instead:
+            kind, text = self.issuer.userinfo_instead
+            content = text.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Type", kind)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

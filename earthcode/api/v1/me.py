@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -38,12 +38,16 @@ class MembershipSerializer(serializers.ModelSerializer[Membership]):
 class MeSerializer(serializers.ModelSerializer[User]):
     id = serializers.UUIDField(source="public_id")
     name = serializers.CharField(source="__str__")
-    roles = RoleSerializer(many=True, source="role_grants.all")
+    roles = serializers.SerializerMethodField()
     projects = MembershipSerializer(many=True, source="memberships.all")
 
     class Meta:
         model = User
         fields = ("id", "name", "preferred_username", "email", "roles", "projects")
+
+    @extend_schema_field(RoleSerializer(many=True))
+    def get_roles(self, user: User) -> list[dict[str, Any]]:
+        return [dict(each) for each in RoleSerializer(user.counting(user.role_grants.all()), many=True).data]
 
 
 class Me(APIView):
@@ -51,7 +55,9 @@ class Me(APIView):
 
     @extend_schema(summary="Read who you are", responses=MeSerializer, tags=["You"], operation_id="read_me")
     def get(self, request: Request) -> Response:
-        """Your name, the roles that your claims gave you at your last sign-in, and your projects."""
+        """Your name, the roles that count with this token, and your projects."""
         assert isinstance(request.user, User), "the permission classes let nobody else in"
         people = User.objects.prefetch_related("role_grants__organisation", "memberships__project")
-        return Response(MeSerializer(people.get(pk=request.user.pk)).data)
+        person = people.get(pk=request.user.pk)
+        person.counts = request.user.counts
+        return Response(MeSerializer(person).data)

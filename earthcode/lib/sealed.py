@@ -1,0 +1,48 @@
+"""Text that is encrypted where it is kept: whoever reads a copy of the database reads nothing of it."""
+
+from __future__ import annotations
+
+import base64
+import functools
+from typing import Any
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from django.conf import settings
+from django.db import models
+
+
+class SealedTextField(models.TextField):  # type: ignore[type-arg]  # the stubs give the types of what is read and written
+    """A text in Python, and in the table what Fernet (AES-128 with HMAC-SHA256) makes of it under ``SECRET_KEY``.
+
+    Empty stays empty. What was sealed under a key of ``SECRET_KEY_FALLBACKS`` can still be read; under none of them, it is
+    as if it were not there. It cannot be searched for.
+    """
+
+    def get_prep_value(self, value: Any) -> Any:
+        text = super().get_prep_value(value)
+        return _box(*_keys()).encrypt(text.encode()).decode() if text else text
+
+    def from_db_value(self, value: str | None, *_: Any) -> str | None:
+        if not value:
+            return value
+        try:
+            return _box(*_keys()).decrypt(value.encode()).decode()
+        except InvalidToken:
+            return ""
+
+
+def _keys() -> tuple[str, ...]:
+    return (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)
+
+
+@functools.cache
+def _box(*secrets: str) -> MultiFernet:
+    return MultiFernet([Fernet(_key(each)) for each in secrets])
+
+
+def _key(secret: str) -> bytes:
+    """A key for this purpose alone, so that what else is made of the secret says nothing about it."""
+    derived = HKDF(SHA256(), length=32, salt=None, info=b"earthcode.lib.sealed").derive(secret.encode())
+    return base64.urlsafe_b64encode(derived)
