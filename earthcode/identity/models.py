@@ -299,3 +299,20 @@ class Membership(models.Model):
 
     def __str__(self) -> str:
         return f"{self.user} in {self.project}"
+
+
+class Creation(models.Model):
+    """What a person made with a form that was filled in once; see ``identity.creations``."""
+
+    by = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    key = models.UUIDField(help_text="Of the form, made when it was opened")
+    kind = models.CharField(max_length=80, help_text="The model of what was made")
+    made = models.CharField(max_length=64, help_text="The primary key of what was made")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [models.UniqueConstraint("by", "key", name="identity_creation_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.made}"

@@ -1,14 +1,17 @@
 """Projects and their people."""
 
 from datetime import datetime
+from uuid import UUID
 
 from django.db import connection, transaction
 from django.utils.text import slugify
 
 from earthcode.audit import actions as audit
+from earthcode.identity import creations
 from earthcode.identity.models import Membership, Organisation, Project, User
 from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.lib.errors import InvalidInput, NotPermitted
+from earthcode.lib.text import line, lines
 
 
 @transaction.atomic
@@ -18,11 +21,17 @@ def create_project(
     summary: str = "",
     organisation: Organisation | None = None,
     technical_officer: User | None = None,
+    key: UUID | None = None,
     by: User,
     at: datetime,
 ) -> Project:
-    """A new project, led by whoever creates it. A project with a Technical Officer is an ESA-funded one."""
-    title = title.strip()
+    """A new project, led by whoever creates it. A project with a Technical Officer is an ESA-funded one.
+
+    ``key`` as in ``creations``: the same one again returns the project that it made.
+    """
+    if (made := creations.made(Project, key=key, by=by)) is not None:
+        return made
+    title = line(title)
     if not title:
         raise InvalidInput("Give the project a title.", field="title")
     if not by.may(Permission.PROJECT_CREATE):
@@ -30,13 +39,14 @@ def create_project(
     project = Project.objects.create(
         slug=_free_slug(title),
         title=title,
-        summary=summary.strip(),
+        summary=lines(summary),
         organisation=organisation or by.organisation,
         esa_funded=technical_officer is not None,
         technical_officer=technical_officer,
         created_at=at,
     )
     Membership.objects.create(project=project, user=by, role=ProjectRole.PI, since=at)
+    creations.note(project, key=key, by=by, at=at)
     by.forget_grants()
     audit.record("project.create", by=by, about=project, at=at, data={"title": title})
     return project
@@ -45,7 +55,7 @@ def create_project(
 @transaction.atomic
 def change_project(project: Project, *, title: str, summary: str, by: User, at: datetime) -> None:
     """Give the project another title and summary; its address stays. What is the same already changes nothing."""
-    title, summary = title.strip(), summary.strip()
+    title, summary = line(title), lines(summary)
     if not by.may(Permission.PROJECT_MANAGE, project):
         raise NotPermitted("Only the principal investigator changes what the project is called.")
     if not title:

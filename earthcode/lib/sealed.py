@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -12,8 +12,13 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 from django.db import models
 
+if TYPE_CHECKING:
+    _TextField = models.TextField[str, str]
+else:
+    _TextField = models.TextField
 
-class SealedTextField(models.TextField):  # type: ignore[type-arg]  # the stubs give the types of what is read and written
+
+class SealedTextField(_TextField):
     """A text in Python, and in the table what Fernet (AES-128 with HMAC-SHA256) makes of it under ``SECRET_KEY``.
 
     Empty stays empty. What was sealed under a key of ``SECRET_KEY_FALLBACKS`` can still be read; under none of them, it is

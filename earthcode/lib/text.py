@@ -35,12 +35,10 @@ def line(text: str) -> str:
 
 
 def lines(text: str) -> str:
-    r"""A text of several lines, which end with ``\n``; spaces at their ends and empty lines around the text go."""
+    r"""A text of several lines, which end with ``\n``; spaces at their ends and around the text go."""
     if not _PLAIN.fullmatch(text):
         text = _visible(_LINE_END.sub("\n", text), keep="\n\t")
-    # Not ``strip``: the text may begin with an indented line, which Markdown takes for code.
-    kept = _SPACES.sub("", text).strip("\n")
-    return kept if kept.strip() else ""
+    return _SPACES.sub("", text).strip()
 
 
 def keepable(text: str) -> str:

@@ -58,7 +58,7 @@ def test_a_line_is_one_clean_line(typed: str, kept: str) -> None:
 
 
 def test_a_text_keeps_its_lines_and_what_they_begin_with() -> None:
-    assert lines("\r\n    code\r\nmore  \r\rend\u2028\0x\n\n") == "    code\nmore\n\nend\nx"
+    assert lines("\r\n Code:\r\n\n    code\r\nmore  \r\rend\u2028\0x\n\n") == "Code:\n\n    code\nmore\n\nend\nx"
 
 
 @given(st.text())
