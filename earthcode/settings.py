@@ -97,7 +97,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "earthcode.web.context.chrome",
+                "earthcode.web.parts.chrome.chrome",
             ],
             "builtins": ["django.templatetags.static", "earthcode.web.templatetags.nor"],
         },
@@ -243,7 +243,7 @@ SESSION_COOKIE_NAME = "nor_session"
 SESSION_COOKIE_SECURE = HTTPS
 CSRF_COOKIE_NAME = "nor_csrf"
 CSRF_COOKIE_SECURE = HTTPS
-CSRF_FAILURE_VIEW = "earthcode.web.errors.csrf_failure"
+CSRF_FAILURE_VIEW = "earthcode.web.site.errors.csrf_failure"
 #: A session ends so long after its sign-in at the latest, however busy it is.
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=12 * 60 * 60)
 

@@ -1,6 +1,6 @@
 """Documents that anybody may read, and programs poll: from other sites' scripts too, and cheaply when nothing changed.
 
-What the pages do for visitors (``web/catalogue.py``) is done here for machines. The ETag is made from the answer itself,
+What the pages do for visitors (``web/catalogue/``) is done here for machines. The ETag is made from the answer itself,
 so it is right whatever changed: the catalogue, the day, or our code.
 """
 

@@ -22,9 +22,9 @@ from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
 
+from earthcode.catalogue.cached import Cached
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.entries import OfferingEntry, PlanEntry, listed_on
-from earthcode.catalogue.kept import Kept
 from earthcode.catalogue.metrics import Metric
 from earthcode.catalogue.models import PlanKind, Tier
 from earthcode.catalogue.price_table import PlanTerms, PriceTable
@@ -519,7 +519,7 @@ def _kind_without_total(plans: Sequence[PlanEntry]) -> PriceKind:
     return _without_total(*_for_headline(plans)).kind
 
 
-_kept: Kept[Index] = Kept()
+_kept: Cached[Index] = Cached()
 
 
 def index_on(day: date, state: State | None = None) -> Index:

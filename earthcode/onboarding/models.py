@@ -17,7 +17,7 @@ from earthcode.onboarding.requirements import REQUIREMENTS, Kind, Requirement, a
 
 
 class ApplicationStatus(models.TextChoices):
-    """Words and codes as in the interface (``web/statuses.py`` has icon and colour)."""
+    """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
     DRAFT = "draft", "Draft"
     SUBMITTED = "submitted", "With ESA"

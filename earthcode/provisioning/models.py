@@ -18,7 +18,7 @@ from earthcode.sponsorship.models import Award, RequestLine
 
 
 class AllocationStatus(models.TextChoices):
-    """Words and codes as in the interface (``web/statuses.py`` has icon and colour)."""
+    """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
     PROVISIONING = "provisioning", "Setting up"
     FAILED = "failed", "Set-up problem"

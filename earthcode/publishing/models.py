@@ -15,7 +15,7 @@ from earthcode.lifecycle import HasLifecycle
 
 
 class DraftStatus(models.TextChoices):
-    """Words and codes as in the interface (``web/statuses.py`` has icon and colour)."""
+    """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
     DRAFT = "draft", "Draft"
     WAITING = "waiting", "Waiting for ESA"

@@ -13,7 +13,7 @@ from django.db.models import Count, F, Func, Q, TextField
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 
-from earthcode.catalogue.kept import Kept
+from earthcode.catalogue.cached import Cached
 from earthcode.catalogue.search import Index, State, words_of
 from earthcode.science.linking import Linked, Place, Places, PlatformLink, Program, types_run_by
 from earthcode.science.models import Kind, Record
@@ -75,7 +75,7 @@ class Directory:
         return sorted(found, key=lambda entry: entry.pk not in named)
 
 
-_kept: Kept[Directory] = Kept()
+_kept: Cached[Directory] = Cached()
 
 
 def directory(index: Index, state: State) -> Directory:

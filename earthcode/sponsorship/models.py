@@ -61,7 +61,7 @@ class Call(models.Model):
 
 
 class RequestStatus(models.TextChoices):
-    """Words and codes as in the interface (``web/statuses.py`` has icon and colour)."""
+    """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
     DRAFT = "draft", "Draft"
     IN_REVIEW = "in_review", "In review"

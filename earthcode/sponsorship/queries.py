@@ -20,6 +20,9 @@ from earthcode.sponsorship.models import Award, Call, RequestLine, RequestStatus
 #: Requests that a comparison looks back at.
 SIMILAR_MAX = 200
 
+#: Drafts that a page offers to add something to.
+DRAFTS_SHOWN = 5
+
 
 @dataclass(frozen=True)
 class CallBudget:
@@ -154,3 +157,8 @@ def dossiers() -> QuerySet[ResourceRequest, Any]:
         .prefetch_related(lines_in_full(), "checks")
         .annotate(people=ArraySubquery(people), similar=ArraySubquery(similar))
     )
+
+
+def drafts_of(user: User) -> QuerySet[ResourceRequest]:
+    """The requests that somebody may add to, the one they worked on last first."""
+    return ResourceRequest.objects.editable_by(user).order_by("-saved_at", "-pk")

@@ -65,6 +65,12 @@ def test_the_contracts_hold(copy_of_the_project: Path) -> None:
         ("sponsorship/actions.py", "import earthcode.provisioning.models", "The layers"),
         ("provisioning/actions.py", "import earthcode.ledger.models", "Only the ledger"),
         ("connectors/base.py", "import earthcode.lib.claim", "Connectors know no database"),
+        ("web/parts/lists.py", "import earthcode.web.catalogue.listing", "The pages by audience"),
+        ("web/catalogue/estimates.py", "import earthcode.web.requests.words", "The pages by audience"),
+        ("web/provider/orders.py", "import earthcode.web.requests.listing", "The pages by audience"),
+        ("web/requests/page.py", "import earthcode.web.projects.allocation", "The pages by audience"),
+        ("web/projects/pages.py", "import earthcode.web.review.queues", "The pages by audience"),
+        ("web/review/queues.py", "import earthcode.web.site.dashboard", "The pages by audience"),
     ],
 )
 def test_a_broken_contract_is_noticed(copy_of_the_project: Path, module: str, line: str, contract: str) -> None:
@@ -78,8 +84,9 @@ def test_a_broken_contract_is_noticed(copy_of_the_project: Path, module: str, li
     assert any(row.startswith(contract) for row in broken), result.stdout
 
 
-def test_a_package_without_a_layer_is_noticed(copy_of_the_project: Path) -> None:
-    package = copy_of_the_project / "earthcode" / "newcomer"
+@pytest.mark.parametrize("parent", ["earthcode", "earthcode/web"])
+def test_a_package_without_a_layer_is_noticed(copy_of_the_project: Path, parent: str) -> None:
+    package = copy_of_the_project / parent / "newcomer"
     package.mkdir()
     (package / "__init__.py").touch()
 
@@ -115,3 +122,22 @@ def test_the_domain_does_not_know_http() -> None:
                     continue
                 wrong += [f"{path.relative_to(ROOT)}: {name}" for name in names if name.startswith(HTTP)]
     assert wrong == []
+
+
+def test_templates_and_tests_have_the_names_of_the_pages() -> None:
+    """A page is found in three places under one name: its view, its templates, its tests."""
+    audiences = {path.parent.name for path in (ROOT / "earthcode" / "web").glob("*/urls.py")} - {"sso"}
+    assert len(audiences) == 7
+    for place in ("templates", "tests/web"):
+        missing = audiences - {path.name for path in (ROOT / place).iterdir() if path.is_dir()}
+        assert not missing, place
+
+
+@pytest.mark.parametrize(
+    "package", sorted((ROOT / "earthcode" / "web").glob("*/urls.py")), ids=lambda path: path.parent.name
+)
+def test_a_package_of_pages_names_its_own_views_only(package: Path) -> None:
+    name = f"earthcode.web.{package.parent.name}"
+    for node in ast.walk(ast.parse(package.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("earthcode."):
+            assert node.module == name

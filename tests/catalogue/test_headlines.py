@@ -8,7 +8,7 @@ from earthcode.catalogue.models import PlanKind
 from earthcode.catalogue.pricing import Discount, PricedComponent, Workload
 from earthcode.catalogue.search import OfferingPrice, PriceKind, price_of
 from earthcode.lib.money import credits
-from earthcode.web import priced
+from earthcode.web.catalogue import price_words
 from tests.catalogue.conftest import MakeComponent
 
 STORES_NOTHING = Workload.from_params({"gb": "0"})
@@ -19,7 +19,7 @@ def a_plan(*components: PricedComponent, pk: int = 1, audience: str = "") -> Pla
 
 
 def notes(price: OfferingPrice) -> list[str]:
-    return [note.text for note in priced.headline(price).notes]
+    return [note.text for note in price_words.headline(price).notes]
 
 
 def test_a_free_tier_that_leaves_out_a_part_is_not_cheaper_than_what_covers_all(component: MakeComponent) -> None:
@@ -54,7 +54,7 @@ def test_an_uncertain_price_stands_where_its_upper_end_does(component: MakeCompo
     certain = price_of([a_plan(component("processing_hour", "2"))], STORES_NOTHING)
 
     assert certain.sort_key < uncertain.sort_key
-    assert priced.headline(uncertain).total == credits(1080)
+    assert price_words.headline(uncertain).total == credits(1080)
     assert "At most; between 360 and 1\u202f080 cr" in notes(uncertain)
 
 

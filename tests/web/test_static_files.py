@@ -12,7 +12,7 @@ from django.conf import settings
 from django.contrib.staticfiles import finders
 from django.core.management import call_command
 
-from earthcode.web.gallery import SWATCHES
+from earthcode.web.site.gallery import SWATCHES
 from earthcode.web.static_storage import inline_imports
 
 STATIC = Path(settings.BASE_DIR) / "static"

@@ -9,9 +9,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from earthcode.lib import money
-from earthcode.web import charts, facets
-from earthcode.web import markdown as markdown_text
-from earthcode.web.statuses import status_of
+from earthcode.web.parts import charts, facets
+from earthcode.web.parts import markdown as markdown_text
+from earthcode.web.parts.statuses import status_of
 
 register = template.Library()
 

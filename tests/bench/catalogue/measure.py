@@ -14,7 +14,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from earthcode.catalogue import kept, search
+from earthcode.catalogue import cached, search
 
 #: Sixteen processors for sixty hours beside Sentinel-2 in a notebook.
 FILTERED = "/catalogue/?interface=jupyterlab&data=sentinel-2&cpu=16&ram=64"
@@ -93,10 +93,10 @@ def measure_reading(*, offerings: int) -> Cost:
     """The first page after a change reads the catalogue into memory."""
 
     def read() -> None:
-        kept.forget_all()
+        cached.forget_all()
         search.index_on(timezone.localdate())
 
-    kept.forget_all()
+    cached.forget_all()
     with CaptureQueriesContext(connection) as captured:
         search.index_on(timezone.localdate())
     queries = len(captured)

@@ -1,0 +1,208 @@
+"""A person's own first page: what needs them, what they have, what they were told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q
+from django.http import HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_safe
+
+from earthcode.identity.models import User
+from earthcode.identity.roles import Permission
+from earthcode.lib.money import as_text
+from earthcode.notifications.queries import inbox
+from earthcode.provisioning.models import Allocation
+from earthcode.provisioning.queries import allocations_visible_to
+from earthcode.sponsorship.models import RequestStatus, ResourceRequest
+from earthcode.sponsorship.workdays import working_days_between
+from earthcode.web.parts.allocation_rows import AllocationRow, failed_operations, rows_of
+from earthcode.web.parts.signed_in import SignedInRequest
+
+ALLOCATIONS_SHOWN = 8
+MESSAGES_SHOWN = 5
+#: Of each kind of thing that needs the person; the rest is behind a link.
+NEEDS_SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something that waits for the person."""
+
+    icon: str
+    tone: str
+    title: str
+    text: str
+    url: str
+    #: By when, in words; empty where nobody waits.
+    due: str = ""
+    due_tone: str = ""
+
+
+@login_required
+@require_safe
+def home(request: SignedInRequest) -> HttpResponse:
+    """The lists depend on what the person may do, not on a role they picked."""
+    user, today = request.user, timezone.localdate()
+    own = _own_requests(user)
+    needs = [
+        *(_question(each) for each in own if each.status == RequestStatus.INFO_NEEDED),
+        *_problems(user),
+        *_to_endorse(user, today=today),
+        *(_draft(each) for each in own if each.status == RequestStatus.DRAFT),
+    ]
+    queue = _queue(user) if user.may(Permission.REQUEST_DECIDE) else []
+    in_use = user.grants.projects_with(Permission.ALLOCATION_USE)
+    runs = user.grants.providers_with(Permission.ALLOCATION_VIEW)
+    context = {
+        "needs": needs,
+        "decides": user.may(Permission.REQUEST_DECIDE),
+        "queue": [_to_decide(each, today=today) for each in queue[:NEEDS_SHOWN]],
+        "queue_has_more": len(queue) > NEEDS_SHOWN,
+        "on_their_way": [each for each in own if each.status == RequestStatus.IN_REVIEW],
+        "has_allocations": bool(in_use or runs),
+        "runs_platforms": bool(runs) and not in_use,
+        "allocations": _allocations(user, in_use, runs, today=today),
+        "messages_shown": list(inbox(user.public_id)[:MESSAGES_SHOWN]),
+    }
+    return TemplateResponse(request, "site/dashboard.html", context)
+
+
+# --- requests --------------------------------------------------------------------------------------------------------
+
+
+def _own_requests(user: User) -> list[ResourceRequest]:
+    """What the person and their projects have not finished, or are waiting for; the latest first."""
+    mine = Q(created_by=user) | Q(project__in=user.grants.projects_with(Permission.REQUEST_EDIT))
+    unfinished = [RequestStatus.DRAFT, RequestStatus.INFO_NEEDED, RequestStatus.IN_REVIEW]
+    found = ResourceRequest.objects.filter(mine, status__in=unfinished).select_related("project")
+    return list(found.order_by("-saved_at", "-pk")[: 4 * NEEDS_SHOWN])
+
+
+def _question(resource_request: ResourceRequest) -> Need:
+    return Need(
+        icon="ph-q",
+        tone="warn",
+        title=_("ESA has a question about “%(title)s”") % {"title": resource_request.title},
+        text=_("%(reference)s. The clock is paused until you answer.") % {"reference": resource_request.reference},
+        url=resource_request.get_absolute_url(),
+        due=_("waits for you"),
+        due_tone="soon",
+    )
+
+
+def _draft(resource_request: ResourceRequest) -> Need:
+    saved = date_format(timezone.localtime(resource_request.saved_at).date())
+    return Need(
+        icon="ph0",
+        tone="mute",
+        title=_("Finish “%(title)s”") % {"title": resource_request.title},
+        text=_("%(reference)s, a draft saved on %(day)s") % {"reference": resource_request.reference, "day": saved},
+        url=reverse("request_edit", args=[resource_request.reference]),
+    )
+
+
+def _queue(user: User) -> list[ResourceRequest]:
+    """What waits for a decision that this person may take, the most urgent first; one more than is shown."""
+    waiting = ResourceRequest.objects.filter(status=RequestStatus.IN_REVIEW).select_related("project")
+    # Those with an interest in a request are refused when they decide; here it would only be in their way.
+    tied = Q(created_by=user) | Q(submitted_by=user) | Q(project__in=list(user.grants.project_roles))
+    if user.organisation_id is not None:
+        tied |= Q(project__organisation=user.organisation_id)
+    return list(waiting.exclude(tied).order_by("decide_by", "submitted_at", "pk")[: NEEDS_SHOWN + 1])
+
+
+def _to_decide(resource_request: ResourceRequest, *, today: date) -> Need:
+    due, due_tone = _due(resource_request.decide_by, today=today)
+    return Need(
+        icon="ph2",
+        tone="think",
+        title=resource_request.title,
+        text=_("%(reference)s, %(project)s, asks for %(credits)s credits")
+        % {
+            "reference": resource_request.reference,
+            "project": resource_request.project,
+            "credits": as_text(resource_request.amount),
+        },
+        url=reverse("review_request", args=[resource_request.reference]),
+        due=due,
+        due_tone=due_tone,
+    )
+
+
+def _to_endorse(user: User, *, today: date) -> Iterator[Need]:
+    """Requests of projects in the person's care that need their endorsement."""
+    if not user.may(Permission.REQUEST_ENDORSE):
+        return
+    waiting = ResourceRequest.objects.filter(
+        status=RequestStatus.IN_REVIEW,
+        project__technical_officer=user,
+        endorsement__isnull=True,
+        checks__code="endorsement",
+    ).select_related("project")
+    for each in waiting.order_by("decide_by", "pk")[:NEEDS_SHOWN]:
+        due, due_tone = _due(each.decide_by, today=today)
+        yield Need(
+            icon="ph2",
+            tone="think",
+            title=_("Your endorsement is asked for: “%(title)s”") % {"title": each.title},
+            text=_("%(reference)s, %(project)s") % {"reference": each.reference, "project": each.project},
+            url=each.get_absolute_url(),
+            due=due,
+            due_tone=due_tone,
+        )
+
+
+def _due(day: date | None, *, today: date) -> tuple[str, str]:
+    """How many working days are left, and how urgent that is."""
+    if day is None:
+        return "", ""
+    days = working_days_between(today, day)
+    if days < 0:
+        return ngettext("%(count)d day late", "%(count)d days late", -days) % {"count": -days}, "late"
+    if days == 0:
+        return _("due today"), "late"
+    words = ngettext("%(count)d working day left", "%(count)d working days left", days) % {"count": days}
+    return words, "soon" if days <= 2 else ""
+
+
+# --- allocations -----------------------------------------------------------------------------------------------------
+
+
+def _problems(user: User) -> Iterator[Need]:
+    """Work on a platform that failed: of the person's projects, and on the platforms they run and can try again."""
+    mine = Q(allocation__award__project__in=user.grants.projects_with(Permission.ALLOCATION_USE))
+    mine |= Q(allocation__platform__provider__in=user.grants.providers_with(Permission.OPERATION_RETRY))
+    found = failed_operations().filter(mine).select_related("allocation__platform", "allocation__award")
+    for operation in found.order_by("-finished_at", "-pk")[:NEEDS_SHOWN]:
+        can_retry = user.may(Permission.OPERATION_RETRY, operation)
+        yield Need(
+            icon="ph-q",
+            tone="bad",
+            title=_("%(platform)s: “%(what)s” failed")
+            % {"platform": operation.allocation.platform, "what": operation.get_kind_display()},
+            text=f"{operation.allocation.reference}. {operation.error}",
+            url=f"{operation.allocation.get_absolute_url()}#set-up",
+            due=_("try it again") if can_retry else _("the provider is on it"),
+            due_tone="late" if can_retry else "",
+        )
+
+
+def _allocations(user: User, in_use: Sequence[int], runs: Sequence[int], *, today: date) -> list[AllocationRow]:
+    """Of the person's projects and of the platforms they run; those who may see all have a list for that."""
+    if not (in_use or runs):
+        return []
+    mine = Q(award__project__in=in_use) | Q(platform__provider__in=runs)
+    current = Allocation.objects.live().values("pk")
+    found = allocations_visible_to(user).filter(mine, pk__in=current).select_related("award__resource_request")
+    shown = list(found.order_by("ends_on", "-created_at", "-pk")[:ALLOCATIONS_SHOWN])
+    return rows_of(shown, today=today, with_leaders=not in_use)

@@ -1,0 +1,57 @@
+"""What a reader sets for themselves: theme, single-key shortcuts, the role they look at the site in.
+
+Each is a form that works without script and comes back to where it was sent from. Theme and shortcuts are cookies, because
+visitors have them, too; the server reads them, so a page is drawn right from its first pixel.
+"""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from earthcode.web.parts.chrome import AUDIENCE_KEY, SHORTCUTS_COOKIE, THEME_COOKIE, Chrome
+
+_YEAR_S = 365 * 24 * 60 * 60
+
+
+@require_POST
+def set_theme(request: HttpRequest) -> HttpResponse:
+    """``theme``: light, dark, or anything else to follow the system again."""
+    response = _back(request)
+    theme = request.POST.get("theme", "")
+    _remember(request, response, THEME_COOKIE, theme if theme in {"light", "dark"} else "")
+    return response
+
+
+@require_POST
+def set_shortcuts(request: HttpRequest) -> HttpResponse:
+    """``shortcuts``: off, or anything else for on."""
+    response = _back(request)
+    _remember(request, response, SHORTCUTS_COOKIE, "off" if request.POST.get("shortcuts") == "off" else "")
+    return response
+
+
+@login_required
+@require_POST
+def set_audience(request: HttpRequest) -> HttpResponse:
+    """``audience``: one of the roles the person has; anything else changes nothing."""
+    wanted = request.POST.get("audience")
+    if wanted in {each.value for each in Chrome(request).audiences}:
+        request.session[AUDIENCE_KEY] = wanted
+    # Other roles have other pages: start from the person's own one.
+    return HttpResponseRedirect(Chrome(request).urls["home"] or "/")
+
+
+def _back(request: HttpRequest) -> HttpResponseRedirect:
+    target = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure()):
+        target = "/"
+    return HttpResponseRedirect(target)
+
+
+def _remember(request: HttpRequest, response: HttpResponse, name: str, value: str) -> None:
+    if value:
+        # Not HttpOnly: nor.js writes the same cookie when it switches without loading the page again.
+        response.set_cookie(name, value, max_age=_YEAR_S, secure=request.is_secure(), samesite="Lax")
+    else:
+        response.delete_cookie(name, samesite="Lax")
