@@ -434,6 +434,12 @@ def fund(call_key: str, amount: int, *, key: uuid.UUID, by: Actor, at: datetime,
     return post(EntryKind.FUND, [Line(call.commitment, call.available, amount)], key=key, by=by, at=at, reason=reason)
 
 
+def withdraw_funds(call_key: str, amount: int, *, key: uuid.UUID, by: Actor, at: datetime, reason: str = "") -> Posted:
+    """A sponsor takes credits back out of a call: available → commitment. Raises :class:`InsufficientCredits`."""
+    call = call_accounts(call_key)
+    return post(EntryKind.FUND, [Line(call.available, call.commitment, amount)], key=key, by=by, at=at, reason=reason)
+
+
 def award(
     call_key: str,
     award_key: str,

@@ -24,6 +24,7 @@ from earthcode.sponsorship import checks, messages
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import (
     Award,
+    Call,
     Check,
     Decision,
     DecisionKind,
@@ -32,6 +33,7 @@ from earthcode.sponsorship.models import (
     RequestStatus,
     ResourceRequest,
 )
+from earthcode.sponsorship.queries import holidays_from
 from earthcode.sponsorship.workdays import working_days_after
 
 #: Names our own idempotency keys: the same decision always has the same key.
@@ -183,6 +185,18 @@ def save_case(resource_request: ResourceRequest, *, science_case: str, by: User,
 
 
 @transaction.atomic
+def save_call(resource_request: ResourceRequest, *, call: Call | None, by: User, at: datetime) -> None:
+    """Which call the request goes to; None: the one that fits best on the day it is sent."""
+    _lock_for_editing(resource_request, by)
+    if resource_request.frozen_rules:
+        raise InvalidInput(f"The request was sent to {resource_request.call}.", field="call")
+    if call is not None and not call.takes_requests_on(at.date()):
+        raise InvalidInput(f"{call} takes no requests at the moment.", field="call")
+    resource_request.call = call
+    _saved(resource_request, "call", by=by, at=at, fields=["call"], data={"call": call.slug if call else None})
+
+
+@transaction.atomic
 def save_declarations(
     resource_request: ResourceRequest,
     *,
@@ -240,6 +254,10 @@ def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer:
     call = checks.call_for(resource_request, on=at.date())
     if call is None:
         raise NoOpenCall("No call takes requests at the moment.")
+    # A request that answers a question stays with the call that asked it, and with the rules it was sent under.
+    if not resource_request.frozen_rules and not call.takes_requests_on(at.date()):
+        raise NoOpenCall(f"{call} takes no requests at the moment; choose another call.", field="call")
+    rules = checks.rules_for(resource_request, call)
     if too_long := checks.too_long_for(resource_request, call):
         raise CaseTooLong(too_long.sentence, field=too_long.task)
     if resource_request.starts_on is not None and resource_request.starts_on < at.date():
@@ -257,7 +275,8 @@ def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer:
         amount=amount,
         submitted_by=by,
         submitted_at=at,
-        decide_by=working_days_after(at.date(), call.decision_working_days),
+        decide_by=working_days_after(at.date(), rules.decision_working_days, holidays_from(at.date())),
+        frozen_rules=rules.as_json(),
     )
     # An endorsement is of what was read: what was changed since has to be endorsed again.
     Endorsement.objects.filter(resource_request=resource_request, at__lt=resource_request.saved_at).delete()

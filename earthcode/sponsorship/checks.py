@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import chain
 
+from django.db.models import Sum
+
 from earthcode.catalogue import queries as catalogue
+from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import Quote, Workload, margin_on, quote
 from earthcode.identity.models import Project, User
@@ -18,6 +21,7 @@ from earthcode.ledger import queries as ledger
 from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.money import as_text
 from earthcode.sponsorship.models import Award, Call, Outcome, ResourceRequest
+from earthcode.sponsorship.rules import ProjectType, Rules
 
 
 class NotPayable(Refused):
@@ -70,19 +74,59 @@ def missing_from(resource_request: ResourceRequest) -> list[Missing]:
     return found
 
 
+def rules_for(resource_request: ResourceRequest, call: Call) -> Rules:
+    """What the request is held to under this call: the rules it was sent under, or today's."""
+    if resource_request.frozen_rules and resource_request.call_id == call.pk:
+        return Rules.from_json(resource_request.frozen_rules)
+    return call.rules
+
+
 def too_long_for(resource_request: ResourceRequest, call: Call) -> Missing | None:
     """What has to be shortened before the request can be sent to this call: nobody can approve what is not read."""
     words = len(resource_request.science_case.split())
-    if words <= call.case_words_max:
+    words_max = rules_for(resource_request, call).case_words_max
+    if words <= words_max:
         return None
-    return Missing("case", f"Shorten the science case: it has {words} words, and {call} reads {call.case_words_max}.")
+    return Missing("case", f"Shorten the science case: it has {words} words, and {call} reads {words_max}.")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Whether a call fits the request, with the reasons why it does not."""
+
+    call: Call
+    reasons: tuple[str, ...]
+
+    @property
+    def fits(self) -> bool:
+        return not self.reasons
+
+
+def fits_for(resource_request: ResourceRequest, *, on: date) -> list[Fit]:
+    """Every call that takes requests on this day, and why the request does not fit it: those that fit first.
+
+    Among those that fit the one with the lowest ceiling is the first, among the others the one with the highest.
+    """
+    found = []
+    for call in Call.objects.open_on(on):
+        rules = rules_for(resource_request, call)
+        findings = (
+            *_country(resource_request, call, rules),
+            *_project_type(resource_request, call, rules),
+            *_ceiling(resource_request, call, rules),
+            *_project_ceiling(resource_request, call, rules),
+            *_period(resource_request, call, rules),
+        )
+        found.append(Fit(call, tuple(each.sentence for each in findings if each.outcome == Outcome.FAIL)))
+    found.sort(key=lambda fit: (fit.call.ceiling if fit.fits else -fit.call.ceiling, fit.call.pk))
+    return [*(fit for fit in found if fit.fits), *(fit for fit in found if not fit.fits)]
 
 
 def call_for(resource_request: ResourceRequest, *, on: date) -> Call | None:
-    """The open call that fits: the one with the lowest ceiling that covers what is asked, else the highest ceiling."""
-    calls = sorted(Call.objects.open_on(on), key=lambda call: (call.ceiling, call.pk))
-    asked = sum(line.amount for line in resource_request.lines.all())
-    return next((call for call in calls if call.ceiling >= asked), calls[-1] if calls else None)
+    """The call that the request goes to: the applicant's choice, else the first of ``fits_for``."""
+    if resource_request.call is not None:
+        return resource_request.call
+    return next((fit.call for fit in fits_for(resource_request, on=on)), None)
 
 
 def refusal_to_pay(award: Award, plan: Plan) -> Refused | None:
@@ -98,7 +142,7 @@ def refusal_to_pay(award: Award, plan: Plan) -> Refused | None:
     provider = offering.platform.provider
     if provider.pk in _organisations(award.project):
         return NotPayable(f"Somebody in the project belongs to {provider}, which would be paid.", field="plan")
-    if offering.tier in award.call.endorsed_tiers and not hasattr(award.resource_request, "endorsement"):
+    if offering.tier in award.rules.endorsed_tiers and not hasattr(award.resource_request, "endorsement"):
         return NotPayable(
             f"{offering} is in the {offering.get_tier_display()}, which needs your Technical Officer's endorsement: "
             "ask for it in a new request.",
@@ -118,30 +162,46 @@ def refuse_if_it_owes(award: Award) -> None:
 
 def findings_for(resource_request: ResourceRequest, call: Call, *, on: date) -> list[Finding]:
     """Every check's outcome, in the order they are read."""
+    rules = rules_for(resource_request, call)
     return [
-        *_country(resource_request, call),
+        *_country(resource_request, call, rules),
+        *_project_type(resource_request, call, rules),
         *_tie(resource_request),
-        *_amount(resource_request, call),
-        *_period(resource_request, call),
-        *_case(resource_request, call),
+        *_ceiling(resource_request, call, rules),
+        *_project_ceiling(resource_request, call, rules),
+        *_budget(resource_request, call),
+        *_period(resource_request, call, rules),
+        *_case(resource_request, call, rules),
         *_prices(resource_request, on),
         *_sponsorable(resource_request),
-        *_endorsement(resource_request, call),
+        *_endorsement(resource_request, rules),
         *_publication(resource_request),
     ]
 
 
-def _country(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
-    if not call.countries:
+def _country(resource_request: ResourceRequest, call: Call, rules: Rules) -> Iterator[Finding]:
+    if not rules.countries:
         return
     organisation = resource_request.project.organisation if resource_request.project else None
     country = organisation.country if organisation else ""
-    if country in call.countries:
-        yield Finding("country", Outcome.PASS, f"{organisation} is in a country that this call is for.")
+    if country in rules.countries:
+        yield Finding("country", Outcome.PASS, f"{organisation} is in a country that {call} is for.")
     elif country:
-        yield Finding("country", Outcome.FAIL, f"{organisation} ({country}) is not in a country that this call is for.")
+        where = f"{organisation} ({country_name(country)})"
+        yield Finding("country", Outcome.FAIL, f"{where} is not in a country that {call} is for.")
     else:
         yield Finding("country", Outcome.WARN, "The country of the project's organisation is not known.")
+
+
+def _project_type(resource_request: ResourceRequest, call: Call, rules: Rules) -> Iterator[Finding]:
+    if not rules.project_types or resource_request.project is None:
+        return
+    kind = ProjectType.ESA if resource_request.project.esa_funded else ProjectType.OTHER
+    if kind in rules.project_types:
+        yield Finding("project_type", Outcome.PASS, f"The project is of a kind that {call} is for: {kind.label}.")
+        return
+    kinds = " or ".join(str(ProjectType(each).label) for each in rules.project_types)
+    yield Finding("project_type", Outcome.FAIL, f"{call} is for projects that are {kinds}.")
 
 
 def _tie(resource_request: ResourceRequest) -> Iterator[Finding]:
@@ -169,16 +229,38 @@ def _organisations(project: Project | None) -> set[int | None]:
     return {project.organisation_id, *chain.from_iterable(ties)}
 
 
-def _amount(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
-    asked = sum(line.amount for line in resource_request.lines.all())
-    if asked > call.ceiling:
-        yield Finding(
-            "ceiling",
-            Outcome.FAIL,
-            f"Asks for {as_text(asked)} credits; {call} allows {as_text(call.ceiling)} for one request.",
-        )
+def _asked(resource_request: ResourceRequest) -> int:
+    return sum(line.amount for line in resource_request.lines.all())
+
+
+def _ceiling(resource_request: ResourceRequest, call: Call, rules: Rules) -> Iterator[Finding]:
+    asked = _asked(resource_request)
+    if asked > rules.ceiling:
+        sentence = f"Asks for {as_text(asked)} credits; {call} allows {as_text(rules.ceiling)} for one request."
+        yield Finding("ceiling", Outcome.FAIL, sentence)
     else:
-        yield Finding("ceiling", Outcome.PASS, f"Within the {as_text(call.ceiling)} credits of one request.")
+        yield Finding("ceiling", Outcome.PASS, f"Within the {as_text(rules.ceiling)} credits of one request.")
+
+
+def _project_ceiling(resource_request: ResourceRequest, call: Call, rules: Rules) -> Iterator[Finding]:
+    if rules.project_ceiling is None or resource_request.project_id is None:
+        return
+    awards = Award.objects.filter(call=call, project=resource_request.project_id)
+    had = awards.exclude(resource_request=resource_request).aggregate(sum=Sum("amount"))["sum"] or 0
+    most = as_text(rules.project_ceiling)
+    if had + _asked(resource_request) > rules.project_ceiling:
+        sentence = (
+            f"The project was granted {as_text(had)} credits by {call} before, which allows {most} for one project."
+        )
+        yield Finding("project_ceiling", Outcome.FAIL, sentence)
+    else:
+        yield Finding(
+            "project_ceiling", Outcome.PASS, f"Within the {most} credits of one project, with earlier awards."
+        )
+
+
+def _budget(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+    asked = _asked(resource_request)
     left = ledger.balance(chart.call_accounts(call.slug).available)
     if asked > left:
         yield Finding("budget", Outcome.WARN, f"{call} has {as_text(left)} credits left, fewer than asked.")
@@ -188,20 +270,21 @@ def _amount(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
     yield Finding("budget", outcome, f"Takes {share} of the credits left in {call}.")
 
 
-def _period(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+def _period(resource_request: ResourceRequest, call: Call, rules: Rules) -> Iterator[Finding]:
     longest = max((line.months for line in resource_request.lines.all()), default=0)
-    if longest > call.months_max:
-        yield Finding("period", Outcome.FAIL, f"Runs for {longest} months; {call} allows {call.months_max}.")
+    if longest > rules.months_max:
+        yield Finding("period", Outcome.FAIL, f"Runs for {longest} months; {call} allows {rules.months_max}.")
     else:
-        yield Finding("period", Outcome.PASS, f"Runs for {longest} of at most {call.months_max} months.")
+        yield Finding("period", Outcome.PASS, f"Runs for {longest} of at most {rules.months_max} months.")
 
 
-def _case(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+def _case(resource_request: ResourceRequest, call: Call, rules: Rules) -> Iterator[Finding]:
     words = len(resource_request.science_case.split())
-    if words > call.case_words_max:
-        yield Finding("case", Outcome.FAIL, f"The science case has {words} words; {call} reads {call.case_words_max}.")
+    most = rules.case_words_max
+    if words > most:
+        yield Finding("case", Outcome.FAIL, f"The science case has {words} words; {call} reads {most}.")
     else:
-        yield Finding("case", Outcome.PASS, f"The science case has {words} of at most {call.case_words_max} words.")
+        yield Finding("case", Outcome.PASS, f"The science case has {words} of at most {most} words.")
 
 
 def _prices(resource_request: ResourceRequest, on: date) -> Iterator[Finding]:
@@ -227,11 +310,11 @@ def _sponsorable(resource_request: ResourceRequest) -> Iterator[Finding]:
         yield Finding("sponsorable", Outcome.FAIL, f"The Network of Resources does not sponsor {', '.join(refused)}.")
 
 
-def _endorsement(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
+def _endorsement(resource_request: ResourceRequest, rules: Rules) -> Iterator[Finding]:
     tiers = [
         line.plan.offering.get_tier_display()
         for line in resource_request.lines.all()
-        if line.plan.offering.tier in call.endorsed_tiers
+        if line.plan.offering.tier in rules.endorsed_tiers
     ]
     if tiers:
         yield Finding("endorsement", Outcome.WARN, f"{tiers[0]} needs the Technical Officer's endorsement.")

@@ -5,7 +5,15 @@ from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
 from earthcode.lifecycle import Lifecycle, step
-from earthcode.sponsorship.models import Outcome, RequestStatus, ResourceRequest
+from earthcode.sponsorship.models import (
+    Call,
+    CallFunding,
+    CallStatus,
+    FundingStatus,
+    Outcome,
+    RequestStatus,
+    ResourceRequest,
+)
 
 DRAFT, IN_REVIEW, INFO_NEEDED, APPROVED, REJECTED, WITHDRAWN = (
     RequestStatus.DRAFT,
@@ -91,12 +99,12 @@ def checks_hold(resource_request: ResourceRequest, by: Actor) -> Refused | None:
 
 def endorsed_where_needed(resource_request: ResourceRequest, by: Actor) -> Refused | None:
     del by
-    call = resource_request.call
-    if call is None or hasattr(resource_request, "endorsement"):
+    rules = resource_request.rules
+    if rules is None or hasattr(resource_request, "endorsement"):
         return None
     for line in resource_request.lines.all():
         offering = line.plan.offering
-        if offering.tier in call.endorsed_tiers:
+        if offering.tier in rules.endorsed_tiers:
             return EndorsementMissing(
                 f"{offering} is in the {offering.get_tier_display()}, which needs the Technical Officer's endorsement."
             )
@@ -123,4 +131,43 @@ RESOURCE_REQUEST = Lifecycle[ResourceRequest](
         provided=(by_someone_without_interest, checks_hold, endorsed_where_needed),
     ),
     step("reject", {IN_REVIEW}, REJECTED, needs=Permission.REQUEST_DECIDE, provided=by_someone_without_interest),
+)
+
+CALL = Lifecycle[Call](
+    "call",
+    step("open", {CallStatus.PLANNED}, CallStatus.OPEN, needs=Permission.CALL_MANAGE, by_system=True),
+    step("pause", {CallStatus.OPEN}, CallStatus.PAUSED, needs=Permission.CALL_MANAGE, by_system=True),
+    step("resume", {CallStatus.PAUSED}, CallStatus.OPEN, needs=Permission.CALL_MANAGE, by_system=True),
+    step(
+        "close",
+        {CallStatus.PLANNED, CallStatus.OPEN, CallStatus.PAUSED},
+        CallStatus.CLOSED,
+        needs=Permission.CALL_MANAGE,
+        by_system=True,
+    ),
+)
+
+
+class OneManagerOnly(Refused):
+    """Whoever proposed that credits move cannot be the one who agrees."""
+
+    code = "one_manager_only"
+
+
+def by_another_manager(funding: CallFunding, by: Actor) -> Refused | None:
+    if isinstance(by, User) and funding.proposed_by_id == by.pk:
+        return OneManagerOnly("You proposed this. A second manager has to agree.")
+    return None
+
+
+CALL_FUNDING = Lifecycle[CallFunding](
+    "call_funding",
+    step(
+        "agree",
+        {FundingStatus.WAITING},
+        FundingStatus.AGREED,
+        needs=Permission.CALL_MANAGE,
+        provided=by_another_manager,
+    ),
+    step("decline", {FundingStatus.WAITING}, FundingStatus.DECLINED, needs=Permission.CALL_MANAGE, by_system=True),
 )

@@ -10,7 +10,7 @@ from earthcode.identity.roles import Role
 from earthcode.lib.money import as_text
 from earthcode.notifications import actions as notifications
 from earthcode.notifications.actions import Recipient
-from earthcode.sponsorship.models import Decision, ResourceRequest
+from earthcode.sponsorship.models import CallFunding, Decision, ResourceRequest
 
 
 def sent(resource_request: ResourceRequest, *, at: datetime) -> None:
@@ -37,6 +37,23 @@ def sent(resource_request: ResourceRequest, *, at: datetime) -> None:
             subject="Your endorsement is asked for",
             body=f"{resource_request.title} asks for a platform that needs your endorsement.",
             link=resource_request.get_absolute_url(),
+            at=at,
+        )
+
+
+def funding_proposed(funding: CallFunding, *, at: datetime) -> None:
+    """To the other managers, one of whom has to agree."""
+    credits = f"{as_text(funding.amount)} credits"
+    proposer = funding.proposed_by or "The operator of the site"
+    source = f"from {funding.source}" if funding.source else "from a sponsor"
+    for manager in User.objects.filter(role_grants__role=Role.ESA_MANAGER, is_active=True):
+        if manager.pk == funding.proposed_by_id:
+            continue
+        notifications.send(
+            key=f"funding:{funding.key}:{manager.public_id}",
+            to=Recipient(manager.public_id, manager.email),
+            subject=f"{funding.call}: {credits} wait for a second manager",
+            body=f"{proposer} proposes {credits} {source}.\n\n{funding.reason}",
             at=at,
         )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
@@ -15,7 +15,7 @@ from earthcode.identity.roles import Permission
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
 from earthcode.lib.money import MicroCredits
-from earthcode.sponsorship.models import Award, Call, RequestLine, RequestStatus, ResourceRequest
+from earthcode.sponsorship.models import Award, Call, CallStatus, Holiday, RequestLine, RequestStatus, ResourceRequest
 
 #: Requests that a comparison looks back at.
 SIMILAR_MAX = 200
@@ -42,12 +42,18 @@ class CallBudget:
         return MicroCredits(self.total - self.free - self.spent)
 
 
+def holidays_from(day: date) -> frozenset[date]:
+    """ESA's holidays of the year that begins with this day: what deadlines are counted with; one query."""
+    return frozenset(Holiday.objects.filter(day__range=(day, day + timedelta(days=366))).values_list("day", flat=True))
+
+
 def calls_in_use(on: date) -> QuerySet[Call]:
     """Calls that take requests on this day or still have some to decide, those with the earliest end first."""
     undecided = ResourceRequest.objects.filter(
         call=OuterRef("pk"), status__in=[RequestStatus.IN_REVIEW, RequestStatus.INFO_NEEDED]
     )
-    is_open = Q(opens_on__lte=on) & (Q(closes_on__isnull=True) | Q(closes_on__gte=on))
+    within_dates = Q(opens_on__lte=on) & (Q(closes_on__isnull=True) | Q(closes_on__gte=on))
+    is_open = Q(status__in=[CallStatus.OPEN, CallStatus.PAUSED]) & within_dates
     return Call.objects.filter(is_open | Exists(undecided)).order_by("closes_on", "title", "pk")
 
 

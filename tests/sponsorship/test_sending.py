@@ -1,6 +1,7 @@
 """Sending a request, answering a question, taking it back."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from earthcode.audit.models import Event
 from earthcode.catalogue.models import Plan, Tier
+from earthcode.catalogue.pricing import Workload
 from earthcode.identity.models import Project, RoleGrant, User
 from earthcode.identity.roles import Role
 from earthcode.lib.errors import InvalidInput, NotPermitted
@@ -169,15 +171,17 @@ def test_an_answer_sends_the_request_again_and_starts_the_clock_anew(
     assert Event.objects.filter(name="resource_request.submit").last().data["answer"] == "Those of last year."  # type: ignore[union-attr]
 
 
-def test_the_checks_are_those_of_the_last_sending(asked: ResourceRequest, alice: User, now: datetime) -> None:
+def test_the_checks_are_those_of_the_last_sending(
+    asked: ResourceRequest, hub_plan: Plan, workload: Workload, alice: User, now: datetime
+) -> None:
     later = now + timedelta(days=3)
-    Call.objects.update(ceiling=credits(100))
+    sponsorship.save_line(asked, plan=hub_plan, workload=replace(workload, months=13), by=alice, at=now)
 
     sponsorship.submit(asked, by=alice, at=later)
 
     codes = list(asked.checks.values_list("code", flat=True))
     assert len(codes) == len(set(codes))
-    assert asked.checks.get(outcome="fail").code == "ceiling"
+    assert asked.checks.get(outcome="fail").code == "period"
 
 
 def test_the_request_can_be_changed_while_a_question_is_open(asked: ResourceRequest, ben: User, now: datetime) -> None:
