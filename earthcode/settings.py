@@ -154,6 +154,7 @@ CELERY_BEAT_SCHEDULE = {
         ("write spans", "ledger.write_spans", 300),
         ("tell announcements", "provisioning.tell_announcements", 60),
         ("seal the books", "ledger.seal", 300),
+        ("rate waiting usage", "settlement.rate_waiting", 300),
     )
 }
 CELERY_BEAT_SCHEDULE["verify the books"] = {

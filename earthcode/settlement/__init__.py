@@ -1,6 +1,10 @@
 """Usage reports, charges, provider statements and close-out.
 
-Little for now: an allocation is ended in ``provisioning``, and nothing is charged yet.
+- ``usage_lines``: what a line of a report must say, and how it is read.
+- ``rating``: what a quantity costs by the terms stored with its allocation.
+- ``actions.record_usage``: the one way in, however usage arrives. A line counts once, whatever is sent how often.
+- ``books``: the nightly verification of the ledger and of what was charged against it; ESA managers are told of what it finds.
 
-- ``books``: the nightly verification of the ledger, which tells the ESA managers of what it finds.
+What always holds: usage that really happened is recorded. What no hold covers becomes the award's debt; what cannot be rated
+waits, with the reason. The charges of an allocation add up to what the ledger took from its hold.
 """

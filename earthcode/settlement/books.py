@@ -1,6 +1,7 @@
 """Whether the books hold. Here and not in the ledger, because those who must know are people."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from django.db import transaction
@@ -11,6 +12,7 @@ from earthcode.identity.roles import Role
 from earthcode.ledger import nightly
 from earthcode.notifications import actions as notifications
 from earthcode.notifications.actions import Recipient
+from earthcode.settlement import verify
 
 #: How many rows a message names.
 NAMED_MAX = 10
@@ -21,8 +23,12 @@ FOUND = (
 
 
 def verify_books(*, clock: Callable[[], datetime]) -> None:
-    """Check every rule of the ledger and keep the result. ESA managers get one message for what was not broken before."""
+    """Check every rule of the ledger, and of the charges against it, and keep the result.
+
+    ESA managers get one message for what was not broken before.
+    """
     result = nightly.verify_books(clock=clock)
+    result = replace(result, findings=(*result.findings, *verify.findings()), ended_at=clock())
     with transaction.atomic():
         verification, new = nightly.note(result)
         if new:

@@ -3,10 +3,21 @@
 from celery import shared_task
 from django.utils import timezone
 
-from earthcode.settlement import books
+from earthcode.audit.actors import CLOCK
+from earthcode.catalogue.models import Platform
+from earthcode.settlement import actions, books
+from earthcode.settlement.models import UsageRecord
 
 
 @shared_task(name="settlement.verify_books")
 def verify_books() -> None:
     """Verify the whole books, and tell the ESA managers of each row that is broken."""
     books.verify_books(clock=timezone.now)
+
+
+@shared_task(name="settlement.rate_waiting")
+def rate_waiting() -> None:
+    """Look again at usage that could not be rated; one platform's trouble does not keep back another."""
+    waiting = UsageRecord.objects.waiting().values("platform")
+    for platform in Platform.objects.filter(pk__in=waiting).order_by("pk"):
+        actions.rate_waiting(platform, by=CLOCK, at=timezone.now())

@@ -1,0 +1,89 @@
+"""Whether the charges and the ledger say the same: the sub-ledger, re-derived from its rows. Here because the ledger knows
+no allocations.
+
+To add a rule, write a statement that returns (row, what is wrong) for each row that breaks it, and a line in ``RULES``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Final, NamedTuple
+
+from django.db import connection, transaction
+
+from earthcode.ledger.verify import Break, Finding
+
+#: How many broken rows of a rule are named.
+NAMED_MAX: Final = 100
+
+_ALLOCATIONS: Final = """
+    SELECT format('allocation %s', allocation.reference),
+           format('%s charged, %s taken, %s by the ledger', coalesce(charged.amount, 0), coalesce(taken.amount, 0),
+                  hold.captured + hold.owed - hold.refunded)
+    FROM provisioning_allocation allocation
+    JOIN ledger_hold hold ON hold.id = allocation.hold_id
+    LEFT JOIN (SELECT allocation_id, sum(amount) AS amount FROM settlement_charge GROUP BY 1) charged
+        ON charged.allocation_id = allocation.id
+    LEFT JOIN (SELECT allocation_id, sum(amount) AS amount FROM settlement_taken GROUP BY 1) taken
+        ON taken.allocation_id = allocation.id
+    WHERE coalesce(charged.amount, 0) <> coalesce(taken.amount, 0)
+       OR coalesce(charged.amount, 0) <> hold.captured + hold.owed - hold.refunded
+    ORDER BY allocation.reference
+"""
+
+_METERS: Final = """
+    SELECT format('meter %s', meter.id),
+           format('has %s at %s, its charges %s at %s', meter.quantity, meter.amount, coalesce(charged.quantity, 0),
+                  coalesce(charged.amount, 0))
+    FROM settlement_meter meter
+    LEFT JOIN (
+        SELECT allocation_id, metric, label, sum(quantity) AS quantity, sum(amount) AS amount
+        FROM settlement_charge WHERE kind <> 'refund' GROUP BY 1, 2, 3
+    ) charged USING (allocation_id, metric, label)
+    WHERE meter.quantity <> coalesce(charged.quantity, 0) OR meter.amount <> coalesce(charged.amount, 0)
+    ORDER BY meter.id
+"""
+
+_ENTRIES: Final = """
+    SELECT format('taken %s', taken.id), CASE
+               WHEN entry.id IS NULL THEN 'its entry is missing'
+               WHEN entry.kind <> CASE WHEN taken.amount > 0 THEN 'capture' ELSE 'refund' END THEN 'its entry is of another kind'
+               WHEN entry.hold_id <> allocation.hold_id THEN 'its entry is of another hold'
+               ELSE 'its entry is of another amount' END
+    FROM settlement_taken taken
+    JOIN provisioning_allocation allocation ON allocation.id = taken.allocation_id
+    LEFT JOIN ledger_entry entry ON entry.id = taken.entry_id
+    LEFT JOIN (SELECT entry_id, sum(amount) AS amount FROM ledger_posting GROUP BY 1) posted ON posted.entry_id = entry.id
+    WHERE entry.id IS NULL OR entry.hold_id IS DISTINCT FROM allocation.hold_id
+       OR entry.kind <> CASE WHEN taken.amount > 0 THEN 'capture' ELSE 'refund' END
+       OR posted.amount <> abs(taken.amount)
+    ORDER BY taken.id
+"""
+
+
+class Rule(NamedTuple):
+    words: str
+    over: str
+    breaks: str
+
+
+RULES: Final = (
+    Rule(
+        "what an allocation was charged is what the ledger took from its hold", "provisioning_allocation", _ALLOCATIONS
+    ),
+    Rule("a meter is the sum of its charges", "settlement_meter", _METERS),
+    Rule("what was taken for a report is one entry of the ledger", "settlement_taken", _ENTRIES),
+)
+
+
+def findings() -> Iterator[Finding]:
+    """Check every rule, as the books were at one moment unless the caller has a transaction open."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        for rule in RULES:
+            cursor.execute(f"SELECT count(*) FROM {rule.over}")  # noqa: S608  # our own words
+            (rows,) = cursor.fetchone()
+            cursor.execute(rule.breaks)
+            broken = cursor.fetchall()
+            named = tuple(Break(row, what) for row, what in islice(broken, NAMED_MAX))
+            yield Finding(rule.words, rule.over, rows, named, len(broken))
