@@ -12,7 +12,8 @@ from typing import Final, NamedTuple
 
 from django.db import connection, transaction
 
-from earthcode.ledger.verify import Break, Finding
+from earthcode.ledger.seals import Break
+from earthcode.ledger.verify import Finding
 
 #: How many broken rows of a rule are named.
 NAMED_MAX: Final = 100
