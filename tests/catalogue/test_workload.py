@@ -4,8 +4,8 @@ from dataclasses import fields
 
 import pytest
 
-from earthcode.catalogue.asking import read
 from earthcode.catalogue.metrics import ONCE, Metric
+from earthcode.catalogue.query_words import read
 from earthcode.catalogue.workload import DECIDED_BY, FIXED, IN_WORDS, NUMBERS, PARAMETERS, UNSAYABLE, Workload
 
 #: Parameter → a value of an address, other than the usual one.

@@ -1,4 +1,4 @@
-"""Asking again: what tells a visitor's browser that a page it has is still right."""
+"""What tells a visitor's browser that a page it has is still right."""
 
 from __future__ import annotations
 

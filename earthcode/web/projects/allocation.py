@@ -1,6 +1,4 @@
-"""Allocations: the list, one with all that is known of it, the way to the platform, and its end.
-
-The provider's orders are the same list, of the platforms one runs."""
+"""One allocation with all that is known of it, the way to the platform, and its end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A draft of an offering: a hub of sections with a preview, the difference to what is public, and ESA's word on it."""
+"""A draft of an offering: a hub of sections with a preview, the difference to what is public, and publishing it."""
 
 from __future__ import annotations
 
