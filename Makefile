@@ -13,7 +13,8 @@ PRODUCTION = env SITE_URL=https://nor.example OIDC_ISSUER=https://sso.example/re
 
 # make hands what is given on its command line to every command as well: make demo WEB_PORT=8100
 
-.PHONY: sql prove-upgrade crash-ledger mutate-ledger bench-ledger help demo reset test fast check install install-dev chromium lock bench-catalogue check-ogc
+.PHONY: help demo reset sql prove-upgrade test fast check install install-dev python system lock try-locks check-ogc \
+	bench-ledger bench-catalogue crash-ledger mutate-ledger
 
 help: ## what there is
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' Makefile
@@ -27,7 +28,7 @@ reset: install ## delete the demo's data
 # What starts servers and browsers runs by itself, one after the other; the rest on two cores.
 UNIT := not platform and not browser and not slow
 
-test: chromium fast ## every test, with real servers and a real browser
+test: install-dev system fast ## every test, with real servers and a real browser
 	$(BIN)/pytest -m "not ($(UNIT))" $(ARGS)
 
 fast: install-dev ## the unit tests alone, in three to four minutes; some of them: make fast ARGS="tests/ledger -x"
@@ -62,50 +63,53 @@ check: install-dev ## linters, types, layers, templates, migrations, settings
 	$(BIN)/python -W ignore::RuntimeWarning manage.py makesql --check
 	$(PRODUCTION) $(BIN)/python manage.py check --deploy --fail-level WARNING
 
-# django-hordak, which it is compared with, is installed into a folder of its own.
+# django-hordak, which it is compared with, has an environment of its own.
 bench-ledger: install-dev ## how fast the credit ledger is, next to what is possible on this machine: ten minutes
-	@test -d .local/hordak || $(BIN)/python -m pip install --quiet --disable-pip-version-check --target .local/hordak \
-		django-hordak "psycopg[binary]" > $(VENV)/hordak.log 2>&1 || echo "django-hordak could not be installed"
+	@$(PYTHON) -I earthcode/lib/environments.py .local/hordak tests/bench/ledger/hordak.lock
 	$(BIN)/python -W ignore -m tests.bench.ledger $(ARGS)
 
-lock: $(BIN)/python ## choose the newest versions that pyproject.toml allows
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
-	$(BIN)/uv $(LOCK) --extra demo -o requirements.lock
-	$(BIN)/uv $(LOCK) --extra demo --extra dev -c requirements.lock -o requirements-dev.lock
+# --- what is installed ---
+# All of it by earthcode/lib/environments.py, which says why.
 
-# One resolution for every system and Python, checked by hash, with nothing in it about where packages were found.
-LOCK := pip compile --quiet pyproject.toml --upgrade --universal --python-version 3.11 --generate-hashes \
+lock: install-dev ## write the lock files after pyproject.toml; newer versions, too: make lock UPGRADE=--upgrade
+	$(UV) pyproject.toml -o requirements.lock
+	$(UV) pyproject.toml --extra demo -c requirements.lock -o requirements-demo.lock
+	$(UV) pyproject.toml --extra demo --extra dev -c requirements-demo.lock -o requirements-dev.lock
+	echo pip | $(UV) - -o requirements-pip.lock
+	$(UV) tests/identity/canaille/requirements.in -o tests/identity/canaille/requirements.lock
+	$(UV) tests/bench/ledger/hordak.in -c requirements.lock -o tests/bench/ledger/hordak.lock
+	$(PYTHON) -I tests/locks.py complete *.lock tests/*/*/*.lock
+
+# One resolution for every system and Python, checked by hash, with nothing in it about where packages were found. Extras are
+# named with their package, for those who install with a resolver: it would else look for them in the newest release.
+UV := $(BIN)/uv pip compile --quiet $(UPGRADE) --universal --python-version 3.11 --generate-hashes --no-strip-extras \
 	--custom-compile-command "make lock" --no-annotate --no-emit-index-url --no-emit-find-links
+
+try-locks: ## install every lock with the oldest Python and pip, and beside newer releases of everything: five minutes
+	$(PYTHON) -I tests/locks.py $(ARGS)
 
 # --- what the commands above need ---
 
-install: $(BIN)/python
-	@$(call install-lock,requirements.lock)
+install: python
+	@$(PYTHON) -I earthcode/lib/environments.py $(VENV) requirements-demo.lock
 
-install-dev: $(BIN)/python
-	@$(call install-lock,requirements-dev.lock)
-	@cp requirements.lock $(VENV)/requirements.lock.installed  # which is a part of it
+install-dev: python
+	@$(PYTHON) -I earthcode/lib/environments.py $(VENV) requirements-dev.lock
 
-$(BIN)/python:
+python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed and was not found; say where: make PYTHON=..." >&2; exit 1; }
-	@echo "Making $(VENV) with $$($(PYTHON) --version)"
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
-		echo "Python cannot make virtual environments here; on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
 
-# Install a lock file unless it is exactly the one that was installed last.
-define install-lock
-cmp -s $(1) $(VENV)/$(1).installed || { \
-	echo "Installing $$(grep -c == $(1)) packages from $(1), about a minute"; \
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-input --no-compile --require-hashes -r $(1) \
-		> $(VENV)/install.log 2>&1 || { tail -n 20 $(VENV)/install.log >&2; exit 1; }; \
-	cp $(1) $(VENV)/$(1).installed; }
-endef
-
-chromium:
-	@for name in chromium chromium-browser google-chrome google-chrome-stable; do \
-		command -v $$name > /dev/null && exit 0; done; \
+# What comes from the distribution: a browser for the tests, and what PDFs are drawn with.
+system:
+	@need=""; \
+	for name in chromium chromium-browser google-chrome google-chrome-stable none; do \
+		command -v $$name > /dev/null && break; done; \
+	test $$name != none || need="chromium"; \
+	$(BIN)/python -W ignore -c "import weasyprint" > /dev/null 2>&1 \
+		|| need="$$need libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"; \
+	test -n "$$need" || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
-		echo "Installing Chromium, which the browser tests drive"; \
-		{ apt-get update && apt-get install --yes --no-install-recommends chromium; } > $(VENV)/chromium.log 2>&1 \
-			|| { tail -n 20 $(VENV)/chromium.log >&2; exit 1; }; \
-	else echo "The browser tests need Chromium; on Debian and Ubuntu: sudo apt install chromium" >&2; exit 1; fi
+		echo "Installing $$need, which the tests need"; \
+		{ apt-get update && apt-get install --yes --no-install-recommends $$need; } > $(VENV)/system.log 2>&1 \
+			|| { tail -n 20 $(VENV)/system.log >&2; exit 1; }; \
+	else echo "The tests need more of the system; on Debian and Ubuntu: sudo apt install $$need" >&2; exit 1; fi

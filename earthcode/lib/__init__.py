@@ -6,4 +6,5 @@
 - ``claim``: take rows off a table that serves as a work queue.
 - ``sqlfiles``, ``objects``, ``rights``, ``database``: functions and triggers in readable files, and whether a database is the one
   this release was written for.
+- ``environments``: make a virtual environment from a lock file; a program that needs nothing but Python.
 """

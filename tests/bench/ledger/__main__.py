@@ -101,7 +101,7 @@ FILLED = 100
 def hordak(url: str, rounds: int, seconds: float, counts: tuple[int, ...], histories: tuple[int, ...]) -> None:
     """Beside actions.post, the function and the floor, in turns: hordak by itself, and doing the same work."""
     if not HORDAK.exists():
-        say(f"\ndjango-hordak is not here: pip install --target {HORDAK.relative_to(FOLDER.parents[1])} django-hordak")
+        say("\ndjango-hordak is not here: make bench-ledger installs it")
         return
     their_url = url.rpartition("/")[0] + "/hordak"
     with psycopg.connect(url, autocommit=True) as database:
@@ -142,8 +142,13 @@ def _beside(
 
 def _hordak(url: str, *arguments: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(FOLDER.parents[1] / "tests/bench/ledger/hordak_client.py"), url, *arguments],
-        env={**os.environ, "PYTHONPATH": str(HORDAK), "PYTHONWARNINGS": "ignore"},
+        [
+            str(HORDAK / "bin" / "python"),
+            str(FOLDER.parents[1] / "tests/bench/ledger/hordak_client.py"),
+            url,
+            *arguments,
+        ],
+        env={**os.environ, "PYTHONWARNINGS": "ignore"},
         capture_output=True,
         text=True,
     )

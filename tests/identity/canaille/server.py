@@ -5,16 +5,11 @@ for each module of tests. What cannot be installed or started is an error, never
 """
 
 import contextlib
-import fcntl
-import hashlib
 import json
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
-import venv
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,9 +20,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from django.conf import settings
 from jwt.algorithms import RSAAlgorithm
 
+from earthcode.lib import environments
+
 HERE = Path(__file__).resolve().parent
-REQUIREMENTS = HERE / "requirements.txt"
-ENVIRONMENTS = settings.BASE_DIR / ".local" / "canaille"
+LOCK = HERE / "requirements.lock"
+ENVIRONMENT = settings.BASE_DIR / ".local" / "canaille"
 
 CLIENT_ID = "nor-web"
 CLIENT_SECRET = "nor-web-secret"
@@ -218,20 +215,9 @@ def running(folder: Path, *, port: int, site_url: str) -> Iterator[Canaille]:
 
 
 def install() -> Path:
-    """The folder of programs of an environment that has exactly the locked list."""
-    named = hashlib.sha256(REQUIREMENTS.read_bytes() + sys.version.encode()).hexdigest()[:16]
-    environment = ENVIRONMENTS / named
-    ENVIRONMENTS.mkdir(parents=True, exist_ok=True)
-    # Two runs of the tests at once install it once.
-    with (ENVIRONMENTS / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (environment / "complete").exists():
-            shutil.rmtree(environment, ignore_errors=True)
-            venv.create(environment, with_pip=True)
-            pip = [str(environment / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes"]
-            _run([*pip, "--requirement", str(REQUIREMENTS)], environment=dict(os.environ), cwd=environment)
-            (environment / "complete").touch()
-    return environment / "bin"
+    """The folder of programs of an environment that has the locked list."""
+    environments.make(ENVIRONMENT, LOCK)
+    return ENVIRONMENT / "bin"
 
 
 def _run(command: Sequence[str], *, environment: dict[str, str], cwd: Path, given: str = "") -> None:
