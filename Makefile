@@ -49,6 +49,9 @@ check-ogc: install-dev ## our records against the schemas that OGC publishes, wh
 sql: install-dev ## after a change in a folder sql/: write the migrations that apply it, and list what a new database has
 	$(BIN)/python -m tests.support.with_database manage.py makesql $(ARGS)
 
+prove-upgrade: install-dev ## upgrade filled databases of earlier versions, compare each with a new one, and use it
+	$(BIN)/python -m tests.upgrade.prove
+
 bench-catalogue: install-dev ## what the catalogue's pages cost with 1,000 and with 10,000 offerings, in about five minutes
 	REQUIRED_SUITES= $(BIN)/pytest tests/bench/catalogue/bench_catalogue.py $(ARGS)
 

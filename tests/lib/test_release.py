@@ -167,3 +167,13 @@ def test_an_old_server_is_refused_with_its_version(monkeypatch: pytest.MonkeyPat
 
     with pytest.raises(NotSupportedError, match=r"PostgreSQL 17 or later is required \(found 16\.4\)"):
         connection.check_database_version_supported()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_migrating_does_not_stumble_over_what_it_is_about_to_put_right() -> None:
+    """The checks of the database run before every command, and ``migrate`` is the one that makes it new."""
+    change("GRANT UPDATE ON audit_event TO earthcode_site")
+
+    call_command("migrate", verbosity=0, skip_checks=False)
+
+    assert database.problems() == []

@@ -9,15 +9,17 @@ from earthcode.lib import checks, rights
 
 
 class Command(migrate.Command):
+    def check(self, *args: Any, **kwargs: Any) -> None:
+        with checks.put_off():
+            super().check(*args, **kwargs)
+
     def handle(self, *args: Any, **options: Any) -> None:
         if options["check_unapplied"] or options["plan"]:
-            with checks.put_off():
-                super().handle(*args, **options)
+            super().handle(*args, **options)
             return
         try:
             rights.require_roles()
-            with checks.put_off():
-                super().handle(*args, **options)
+            super().handle(*args, **options)
             for statement in rights.give():
                 if options["verbosity"] >= 2:
                     self.stdout.write(statement)
