@@ -35,8 +35,9 @@ class Asked:
         return bool(self.params) or self.cheapest
 
 
-# A number as people write it, with a "k" for thousands; not the 2 of "Sentinel-2", nor a part of a longer name.
-_NUMBER = r"(?<![\w.,-])(?P<number>\d{1,3}(?:[, \u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<thousands>k)?"
+# A number as people write it, with a "k" for thousands; not the 2 of "Sentinel-2", nor a part of a longer name, of a
+# fraction ("1/2 year") or of a range ("2–3 years").
+_NUMBER = r"(?<![\w.,/⁄:–-])(?P<number>\d{1,3}(?:[, \u00a0\u202f]\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?)(?P<thousands>k)?"
 _GAP = r"[\s\u00a0-]*"
 _MONTHLY = r"(?P<monthly>\s*(?:/|a|per|each|every)\s*(?:month|mo)\b)?"
 _BYTES = r"(?P<bytes>[gtp])i?b"

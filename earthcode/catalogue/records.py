@@ -6,7 +6,6 @@ A file is a JSON object with any of ``providers``, ``platforms`` and ``offerings
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +23,8 @@ from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import PlanKind, Tier
 from earthcode.catalogue.vocabulary import all_normalised
 from earthcode.lib.errors import Refused
+from earthcode.lib.reading import YEAR_MAX, YEAR_MIN, Unreadable, json_of
+from earthcode.lib.text import has_address, lines
 
 DATA: Final = Path(__file__).parent / "data"
 #: The real offerings, with the sources of their facts.
@@ -112,8 +113,12 @@ def read(paths: Iterable[Path]) -> Records:
     problems: list[str] = []
     for path in paths:
         try:
-            document = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
-        except (OSError, ValueError) as error:
+            document = json_of(path.read_bytes())
+        except Unreadable as error:
+            at = f", line {error.line_number}" if error.line_number else ""
+            problems.append(f"{path.name}{at}: {error}")
+            continue
+        except OSError as error:
             problems.append(f"{path.name}: cannot be read ({error})")
             continue
         if not isinstance(document, dict) or not document.keys() <= {"providers", "platforms", "offerings"}:
@@ -142,7 +147,6 @@ def read_offering(data: Mapping[str, Any]) -> OfferingRecord:
 Made = TypeVar("Made")
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 _is_url = URLValidator(schemes=["http", "https"])
 
@@ -176,12 +180,12 @@ class _Reader:
         return name in self._data
 
     def text(self, name: str, longest: int = 10_000, *, required: bool = False) -> str:
-        value = str(self.take(name, str, "", "text")).strip()
+        value = lines(str(self.take(name, str, "", "text")))
         if required and not value:
             self.wrong(name, "is missing")
         if len(value) > longest:
             self.wrong(name, f"is longer than {longest} characters")
-        if _EMAIL.search(value):
+        if has_address(value):
             # What the catalogue says is public for good, so it names pages and forms, not people.
             self.wrong(name, "holds an e-mail address; name a page instead")
         return value
@@ -227,12 +231,11 @@ class _Reader:
         if value is None:
             return default
         try:
-            number = (
-                Decimal(value) if isinstance(value, str) or (isinstance(value, int) and value is not True) else None
-            )
+            number = Decimal(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
         except InvalidOperation:
             number = None
-        if number is None or not number.is_finite() or number < 0 or number != round(number, 6) or number >= 10**14:
+        # Its size first: a number with an exponent of hundreds cannot be rounded.
+        if number is None or not number.is_finite() or not 0 <= number < 10**14 or number != round(number, 6):
             self.wrong(name, "is not a number of at least 0, in quotes, with at most six decimals")
             return default
         return number
@@ -246,10 +249,12 @@ class _Reader:
 
     def day(self, name: str) -> date:
         try:
-            return date.fromisoformat(self.text(name, required=True))
+            found = date.fromisoformat(self.text(name, required=True))
         except ValueError:
-            self.wrong(name, "is no date like 2026-03-01")
-            return date.min
+            found = date.min
+        if not YEAR_MIN <= found.year <= YEAR_MAX:
+            self.wrong(name, f"is no date like 2026-03-01 from {YEAR_MIN} to {YEAR_MAX}")
+        return found
 
     def term(self, term: ComponentTerm) -> Any:
         """A component's term, as its kind is written."""
@@ -276,11 +281,6 @@ class _Reader:
     def finish(self) -> None:
         for name in self._data.keys() - self._used:
             self.wrong(name, "is not a field of such a record")
-
-
-def _no_number(name: str) -> float:
-    """Python's reader takes NaN and Infinity, which JSON does not know."""
-    raise ValueError(f"{name} is no number")
 
 
 def _each(kind: str, document: Mapping[str, Any], make: Callable[[_Reader], Made], problems: list[str]) -> list[Made]:

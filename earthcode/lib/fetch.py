@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import functools
 import ipaddress
-import json
 import socket
 import ssl
 import threading
@@ -31,6 +30,8 @@ from urllib.parse import quote, urljoin, urlsplit
 import httpcore
 import httpx
 from django.conf import settings
+
+from earthcode.lib.reading import Unreadable, json_of
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -153,8 +154,8 @@ class Fetched:
     def document(self) -> dict[str, Any]:
         """The JSON object it has to be; raises ``NotReadable`` where it is something else."""
         try:
-            found = json.loads(self.content)
-        except (ValueError, RecursionError):
+            found = json_of(self.content)
+        except Unreadable:
             found = None
         if not isinstance(found, dict):
             raise NotReadable("The answer is not a JSON document.")

@@ -8,12 +8,18 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
+
+from django.utils.dateparse import parse_datetime
 
 from earthcode.lib.text import line
 
 #: Deeper than any document we read, and far from the depth at which Python gives up.
 DEPTH_MAX: Final = 64
+#: Years that a thing on this site can be of.
+YEAR_MIN: Final = 1900
+YEAR_MAX: Final = 2199
 #: The digits of the longest whole number that is a number to us; ``float`` ends at 309.
 _DIGITS_MAX: Final = 40
 
@@ -48,6 +54,29 @@ def mapping(value: object) -> Mapping[str, Any]:
 def sequence(value: object) -> list[Any]:
     """A list; empty for what is none."""
     return value if isinstance(value, list) else []
+
+
+def moment(value: object) -> datetime | None:
+    """An instant in UTC, as ISO 8601 writes it (without an offset: in UTC); None for what is none that we could show.
+
+    Those of the first and the last year are none: elsewhere on Earth they lie outside of what calendars here can count.
+    """
+    try:
+        found = parse_datetime(text(value))
+        if found is None:
+            return None
+        found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+    return found if YEAR_MIN <= found.year <= YEAR_MAX else None
+
+
+def is_beyond_the_calendar(value: object) -> bool:
+    """Whether it is written like an instant and is none that we could show: what says nothing is not."""
+    try:
+        return parse_datetime(text(value)) is not None and moment(value) is None
+    except ValueError:
+        return False
 
 
 def json_of(content: str | bytes, *, depth_max: int = DEPTH_MAX) -> Any:

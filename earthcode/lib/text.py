@@ -25,6 +25,8 @@ _UNWANTED: Final = frozenset({"Cc", "Cf", "Cs"})
 _PLAIN: Final = re.compile(r"[ -~]*")
 _LINE_END: Final = re.compile(r"\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SPACES: Final = re.compile(r"[^\S\n]+$", re.MULTILINE)
+#: Every character is looked at once: a run of letters begins where none is before it, and gives nothing back.
+_ADDRESS: Final = re.compile(r"(?<![\w.+-])[\w.+-]++@[\w-]++(?:\.[\w-]++)++")
 
 
 def line(text: str) -> str:
@@ -51,6 +53,16 @@ def keepable(text: str) -> str:
 def is_keepable(text: str) -> bool:
     """Whether PostgreSQL can hold it."""
     return keepable(text) == text
+
+
+def without_addresses(text: str, instead: str) -> str:
+    """The text with something else in the place of each e-mail address; as long a text takes as much longer, not more."""
+    return _ADDRESS.sub(instead, text)
+
+
+def has_address(text: str) -> bool:
+    """Whether there is an e-mail address in it."""
+    return _ADDRESS.search(text) is not None
 
 
 def _visible(text: str, *, keep: str = "") -> str:

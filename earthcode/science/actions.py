@@ -79,7 +79,8 @@ def _store(reading: Reading, *, by: Actor, at: datetime, demonstration: bool) ->
         _tell(report, verb, row, names, by=by, at=at)
     told = {record.key for record in reading.records} | reading.unusable
     for key, row in sorted(stored.items()):
-        is_gone = row.kind in reading.complete and key not in told and row.withdrawn_at is None
+        is_there = key in told or row.source_url in reading.unusable_addresses
+        is_gone = row.kind in reading.complete and not is_there and row.withdrawn_at is None
         if is_gone and row.is_demonstration == demonstration:
             row.withdrawn_at = at
             row.save(update_fields=["withdrawn_at"])

@@ -12,15 +12,24 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urljoin, urlsplit
-
-from django.utils.dateparse import parse_datetime
+from urllib.parse import parse_qs, quote, unquote, urljoin, urlsplit
 
 from earthcode.catalogue.vocabulary import all_normalised, normalised
+from earthcode.lib.reading import (
+    YEAR_MAX,
+    YEAR_MIN,
+    Unreadable,
+    flag,
+    is_beyond_the_calendar,
+    json_of,
+    mapping,
+    moment,
+    sequence,
+)
+from earthcode.lib.text import line, lines, without_addresses
 from earthcode.science.linking import MADE, NAMED, OPENS
 from earthcode.science.models import Kind
 
@@ -62,8 +71,8 @@ _OPENEO: Final = "openEO process graph"
 _OPENEO_EDITOR: Final = "editor.openeo.org"
 _THEMES: Final = {"ocean": "oceans"}
 
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,119}")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+#: Wider than what the catalogue's own tools write: people name records by hand, with parentheses for a place or a year.
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._()+~,-]{0,119}")
 _RECORD = re.compile(r"/(workflows|experiments)/([^/]+)/record\.json$")
 _PRODUCT = re.compile(r"/products/([^/]+)/collection\.json$")
 _THEME = re.compile(r"/themes/([^/]+)/catalog\.json$")
@@ -78,6 +87,8 @@ class OscRecord:
     values: dict[str, Any]
     workflow: str = ""
     experiments: tuple[str, ...] = ()
+    #: Of its file, by which others link to it; often but not always its id.
+    folder: str = ""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -96,6 +107,8 @@ class Reading:
     problems: list[str] = field(default_factory=list)
     complete: set[Kind] = field(default_factory=set)
     unusable: set[tuple[str, str]] = field(default_factory=set)
+    #: Addresses of their files, for those that do not even say their id.
+    unusable_addresses: set[str] = field(default_factory=set)
 
 
 def read(paths: Iterable[Path], *, base_url: str = BASE_URL) -> Reading:
@@ -106,7 +119,22 @@ def read(paths: Iterable[Path], *, base_url: str = BASE_URL) -> Reading:
             _read_folder(path, reading, base_url)
         else:
             _read_file(path, path.name, None, reading, base_url)
+    reading.records = _named_by_id(reading.records)
     return reading
+
+
+def _named_by_id(records: Iterable[OscRecord]) -> list[OscRecord]:
+    """Records link to folders; what is stored names ids."""
+    found = list(records)
+    ids = {(each.kind, each.folder): each.osc_id for each in found}
+    return [
+        replace(
+            each,
+            workflow=ids.get((Kind.WORKFLOW, each.workflow), each.workflow),
+            experiments=tuple(ids.get((Kind.EXPERIMENT, name), name) for name in each.experiments),
+        )
+        for each in found
+    ]
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -131,18 +159,17 @@ def _read_folder(path: Path, reading: Reading, base_url: str) -> None:
 
 def _read_file(path: Path, name: str, kind: Kind | None, reading: Reading, base_url: str) -> None:
     """``kind``: what the folder says it is; None for a file by itself."""
+    folder = path.parent.name if kind is not None else ""
     try:
         text = path.read_text(encoding="utf-8-sig")
-        document = json.loads(text)
-    except json.JSONDecodeError as error:
-        reading.problems.append(f"{name}, line {error.lineno}: is no JSON ({error.msg})")
+        document = json_of(text)
+    except (OSError, UnicodeDecodeError, Unreadable) as error:
+        at = f", line {line}" if (line := getattr(error, "line_number", 0)) else ""
+        why = error if isinstance(error, Unreadable) else f"cannot be read ({error})"
+        reading.problems.append(f"{name}{at}: {why}")
         if kind is not None:
-            reading.unusable.add((kind.value, path.parent.name))
-        return
-    except (OSError, ValueError) as error:
-        reading.problems.append(f"{name}: cannot be read ({error})")
-        if kind is not None:
-            reading.unusable.add((kind.value, path.parent.name))
+            reading.unusable.add((kind.value, folder))
+            reading.unusable_addresses.add(_address(base_url, kind, folder))
         return
     many = document
     if isinstance(document, dict) and isinstance(document.get("features"), list):
@@ -153,20 +180,24 @@ def _read_file(path: Path, name: str, kind: Kind | None, reading: Reading, base_
         where = _Where(text, name, number)
         if isinstance(each, dict) and isinstance(each.get("id"), str):
             start = where.begin(each["id"], start)
-        record = _record(each, kind, where, base_url)
+        record = _record(each, kind, where, base_url, folder)
         reading.problems += where.problems
         if record is not None and any(record.key == other.key for other in reading.records):
             reading.problems.append(f"{where.line('id')}: there is another record of this kind with this id")
         elif record is not None:
             found.append(record)
             reading.records.append(record)
-        elif isinstance(each, dict):
-            osc_id = path.parent.name if kind is not None else str(each.get("id"))
-            reading.unusable |= {(each_kind.value, osc_id) for each_kind in Kind}
+        else:
+            names = {each["id"]} if isinstance(each, dict) and isinstance(each.get("id"), str) else set()
+            reading.unusable |= {(each_kind.value, name) for each_kind in Kind for name in names | {folder}}
+            if kind is not None:
+                reading.unusable_addresses.add(_address(base_url, kind, folder))
     if isinstance(many, list):
         reading.complete |= {record.kind for record in found}
         if not many:
             reading.problems.append(f"{name}: holds no records")
+            if kind is not None:
+                reading.unusable_addresses.add(_address(base_url, kind, folder))
 
 
 class _Where:
@@ -203,7 +234,11 @@ class _Where:
 # --- one record -------------------------------------------------------------------------------------------------------
 
 
-def _record(data: Any, kind: Kind | None, where: _Where, base_url: str) -> OscRecord | None:
+def _address(base_url: str, kind: str, folder: str) -> str:
+    return f"{base_url}{kind}s/{quote(folder, safe='()+~,')}/record.json"
+
+
+def _record(data: Any, kind: Kind | None, where: _Where, base_url: str, folder: str) -> OscRecord | None:
     if not isinstance(data, dict):
         where.wrong("id", "is no object")
         return None
@@ -213,7 +248,7 @@ def _record(data: Any, kind: Kind | None, where: _Where, base_url: str) -> OscRe
         return None
     osc_id = data.get("id")
     if not isinstance(osc_id, str) or not _ID.fullmatch(osc_id):
-        where.wrong("id", "“id” is not a name of at most 120 letters, digits, dots, hyphens and underscores")
+        where.wrong("id", "“id” is not a name of at most 120 letters, digits and any of . _ - ( ) + ~ ,")
         return None
     stated = properties.get("type")
     if stated is not None and stated not in Kind.values:
@@ -234,12 +269,17 @@ def _record(data: Any, kind: Kind | None, where: _Where, base_url: str) -> OscRe
     if not isinstance(links, list):
         where.wrong("links", "“links” is no list")
         return None
-    address = f"{base_url}{kind}s/{osc_id}/record.json"
+    if wrong := _of_another_shape(data, properties):
+        for name, what in wrong:
+            where.wrong(name, f"“{name}” {what}")
+        return None
+    folder = folder or osc_id
+    address = _address(base_url, kind, folder)
     told = _Links([each for each in links if isinstance(each, dict)], address)
     application_type, is_derived = _application_type(properties, told)
     values = {
         "title": title,
-        "description": _text(properties.get("description"), lines=True)[:10_000],
+        "description": _text(properties.get("description"), several=True)[:10_000],
         "application_type": application_type,
         "type_is_derived": is_derived,
         "in_container": _yes_no(
@@ -259,14 +299,32 @@ def _record(data: Any, kind: Kind | None, where: _Where, base_url: str) -> OscRe
         "platforms": told.platforms(),
         "links": told.kept(properties),
         "source_url": address,
-        "updated_at": _moment(properties.get("updated")),
+        "updated_at": moment(properties.get("updated")),
     }
     workflow = ""
     if kind == Kind.EXPERIMENT:
         named = _names(properties.get("osc:workflow"), 120) or told.records("workflows")
         workflow = named[0] if named else ""
     experiments = told.records("experiments") if kind == Kind.WORKFLOW else []
-    return OscRecord(kind, osc_id, values, workflow, tuple(experiments))
+    return OscRecord(kind, osc_id, values, workflow, tuple(experiments), folder)
+
+
+def _of_another_shape(data: Mapping[str, Any], properties: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Fields that hold something else than their kind of thing, and what is wrong with each."""
+    found = [
+        (name, "is no text")
+        for name in ("title", "description", "license", "osc:project", "osc:status", "updated")
+        if not isinstance(properties.get(name), str | None)
+    ]
+    if is_beyond_the_calendar(properties.get("updated")):
+        found.append(("updated", f"is a date outside of the years {YEAR_MIN} to {YEAR_MAX}"))
+    for name, among in (("themes", properties), ("themes", data), ("keywords", properties), ("formats", properties)):
+        value = among.get(name)
+        if not isinstance(value, list | str | None) or (name == "themes" and isinstance(value, str)):
+            found.append((name, "is no list"))
+    if not isinstance(properties.get("jupyter_kernel_info"), dict | None):
+        found.append(("jupyter_kernel_info", "is no object"))
+    return list(dict.fromkeys(found))
 
 
 def _application_type(properties: Mapping[str, Any], links: _Links) -> tuple[str, bool]:
@@ -292,8 +350,7 @@ def _themes(data: Mapping[str, Any], properties: Mapping[str, Any], links: _Link
     """From the record's themes, from a list beside its properties, or from its links, in this order."""
     found: list[str] = []
     for theme in properties.get("themes") or []:
-        concepts = theme.get("concepts") if isinstance(theme, dict) else None
-        found += [_text(each.get("id")) for each in concepts or [] if isinstance(each, dict)]
+        found += [_text(mapping(each).get("id")) for each in sequence(mapping(theme).get("concepts"))]
     found = found or _names(data.get("themes"), 80) or links.matching(_THEME)
     return list(dict.fromkeys(_THEMES.get(name, name)[:80] for name in map(str.lower, found) if name))
 
@@ -324,8 +381,8 @@ class _Links:
         return list(dict.fromkeys(found[1] for _relation, url, _link in self if (found := pattern.search(url))))
 
     def records(self, folder: str) -> list[str]:
-        """Ids of the records of the other kind that it links to."""
-        ids = [found[2] for _rel, url, _link in self if (found := _RECORD.search(url)) and found[1] == folder]
+        """Folders of the records of the other kind that it links to."""
+        ids = [unquote(found[2]) for _rel, url, _link in self if (found := _RECORD.search(url)) and found[1] == folder]
         return [each for each in dict.fromkeys(ids) if _ID.fullmatch(each)]
 
     def derived_type(self) -> str:
@@ -387,12 +444,12 @@ class _Links:
 # --- values -----------------------------------------------------------------------------------------------------------
 
 
-def _text(value: Any, *, lines: bool = False) -> str:
-    """Text without what no database can hold and without e-mail addresses; in one line, unless ``lines`` may stay."""
+def _text(value: Any, *, several: bool = False) -> str:
+    """Clean text without e-mail addresses; in one line, unless ``several`` may stay."""
     if not isinstance(value, str):
         return ""
-    text = _EMAIL.sub("(e-mail address left out)", value.replace("\x00", ""))
-    return re.sub(r"\n{3,}", "\n\n", text.replace("\r\n", "\n")).strip() if lines else " ".join(text.split())
+    text = without_addresses(lines(value) if several else line(value), "(e-mail address left out)")
+    return re.sub(r"\n{3,}", "\n\n", text)
 
 
 def _names(value: Any, longest: int) -> list[str]:
@@ -409,20 +466,12 @@ def _names(value: Any, longest: int) -> list[str]:
 def _yes_no(*values: Any) -> bool | None:
     for value in values:
         first = value[0] if isinstance(value, list) and value else value
-        if isinstance(first, bool):
-            return first
+        if (said := flag(first)) is not None:
+            return said
         if isinstance(first, str) and first.strip():
-            # Anything but "false" is the name of an image.
-            return first.strip().lower() != "false"
+            # Anything but a "no" is the name of an image.
+            return first.strip().lower() not in {"no", "none", "null"}
     return None
-
-
-def _moment(value: Any) -> datetime | None:
-    try:
-        moment = parse_datetime(_text(value))
-    except ValueError:
-        return None
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _web_addresses(urls: Iterable[str]) -> list[str]:

@@ -99,3 +99,8 @@ def test_each_number_can_be_said_in_words() -> None:
         "1\u202f000 km²",
         "2\u202f000 GB stored",
     ]
+
+
+@pytest.mark.parametrize("text", ["1/2 year", "1⁄2 year", "2–3 years", "1:2 years", "a 3/4 year campaign"])
+def test_a_part_of_a_fraction_or_of_a_range_is_no_number_of_its_own(text: str) -> None:
+    assert read(text).params == ()

@@ -57,3 +57,22 @@ def test_a_fault_of_one_line_has_its_number() -> None:
 @pytest.mark.parametrize("document", [{"a": [1, 2.5, "x", None, True]}, [[]] * 5, 12345678901234567890])
 def test_what_can_be_used_comes_as_it_is(document: Any) -> None:
     assert reading.json_of(json.dumps(document)) == document
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["0001-01-01T00:00:00+01:00", "9999-12-31T23:59:59-01:00", "0001-01-01", "9999-12-31T23:59", "1066-10-14"],
+)
+def test_an_instant_that_no_calendar_here_can_show_is_none(value: str) -> None:
+    assert reading.moment(value) is None
+    assert reading.is_beyond_the_calendar(value)
+
+
+@pytest.mark.parametrize("value", ["", "spring", "2026-13-01T00:00Z", "2026-02-30", 20260301, None, ["2026-03-01"]])
+def test_what_is_no_instant_says_nothing(value: Any) -> None:
+    assert reading.moment(value) is None
+    assert not reading.is_beyond_the_calendar(value)
+
+
+def test_an_instant_is_in_utc() -> None:
+    assert str(reading.moment("2026-03-01T01:30:00+02:00")) == "2026-02-28 23:30:00+00:00"
