@@ -292,6 +292,9 @@ CONNECTORS = {
 #: How long a worker may hold an operation before another may take it.
 OPERATION_LEASE_S = env.int("OPERATION_LEASE_S", default=120)
 
+#: The largest usage report that is taken at once; a longer one is cut into several.
+USAGE_REPORT_MAX_BYTES = env.int("USAGE_REPORT_MAX_BYTES", default=500_000_000)
+
 # --- addresses that providers give -------------------------------------------------------------------------------------
 
 #: Networks of our own that may be asked all the same, for a demo on one machine; see earthcode/lib/fetch.py.

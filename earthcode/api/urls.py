@@ -10,6 +10,7 @@ from earthcode.api.v1 import allocations as api_allocations
 from earthcode.api.v1 import estimates as api_estimates
 from earthcode.api.v1 import offerings as api_offerings
 from earthcode.api.v1 import resource_requests as api_requests
+from earthcode.api.v1 import usage_reports as api_usage_reports
 from earthcode.api.v1.me import Me
 
 urlpatterns: list[URLPattern] = [
@@ -33,6 +34,8 @@ urlpatterns: list[URLPattern] = [
     path("api/v1/allocations", api_allocations.Allocations.as_view(), name="api_allocations"),
     path("api/v1/allocations/<slug:reference>", api_allocations.AllocationDetail.as_view(), name="api_allocation"),
     path("api/v1/allocations/<slug:reference>/end", api_allocations.end, name="api_allocation_end"),
+    path("api/v1/usage_reports", api_usage_reports.UsageReports.as_view(), name="api_usage_reports"),
+    path("api/v1/usage_reports/<int:pk>", api_usage_reports.UsageReportDetail.as_view(), name="api_usage_report"),
     path("api/v1/operations/<uuid:key>/retry", api_allocations.retry, name="api_operation_retry"),
     # Whatever of the API is not above; the last of its addresses.
     path("api/<path:path>", no_such_address),

@@ -24,6 +24,7 @@ from earthcode.lib.errors import NotPermitted, Refused
 from earthcode.settlement import taking
 from earthcode.settlement.meters import Desk
 from earthcode.settlement.models import Channel, Charge, UsageRecord, UsageReport
+from earthcode.settlement.readers import Numbered
 from earthcode.settlement.usage_lines import Refusal, UsageLine, read_line
 
 #: Digits enough for any quantity times any rate.
@@ -65,14 +66,13 @@ def record_usage(
     feed: str = "",
     whole: bool = False,
     complete_until: datetime | None = None,
-    first_number: int = 1,
 ) -> Outcome:
     """Take lines of usage: each counts once, is rated by the terms of its allocation, and is taken from its hold.
 
-    ``lines`` are mappings with the fields of ``usage_lines.FIELDS``, read as they come, or refusals of what could not even
-    be read. A line that is there already changes nothing; one with other content under the same id is refused
-    (``conflict``), unless it has grown or replaces the first. What cannot be rated yet waits; what no hold covers becomes
-    the award's debt. ``whole``: one refused line refuses all.
+    ``lines`` are mappings with the fields of ``usage_lines.FIELDS``, read as they come, with numbers of their own or
+    numbered here, or refusals of what could not even be read. A line that is there already changes nothing; one with other
+    content under the same id is refused (``conflict``), unless it has grown or replaces the first. What cannot be rated yet
+    waits; what no hold covers becomes the award's debt. ``whole``: one refused line refuses all.
 
     Raises ``NotPermitted`` and, for a whole report, :class:`ReportRefused`. Whoever iterates ``lines`` may raise: nothing
     is recorded then.
@@ -85,7 +85,8 @@ def record_usage(
     )
     with localcontext(EXACT):
         intake = _Intake(report, source=source, feed=feed, at=at)
-        numbered = enumerate(lines, start=first_number)
+        counted = enumerate(lines, start=1)
+        numbered = (each if isinstance(each, Numbered) else Numbered(number, each) for number, each in counted)
         while chunk := list(islice(numbered, CHUNK)):
             intake.take(chunk)
         if whole and report.refused:
