@@ -16,6 +16,7 @@ from django.db import models, transaction
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import Actor, System
+from earthcode.audit.events import EventName
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission, Scoped
 from earthcode.lib.errors import NotPermitted, Refused
@@ -71,11 +72,13 @@ def step(
 class Lifecycle(Generic[Thing]):
     """The states of one kind of thing, and the steps between them."""
 
-    def __init__(self, noun: str, *steps: Step) -> None:
+    def __init__(self, noun: str, events: type[EventName], *steps: Step) -> None:
+        """``events`` has one for each step, ``<noun>.<step>``; a step without one is a ``ValueError`` that names it."""
         self.noun = noun
         self.steps = {each.name: each for each in steps}
         if len(self.steps) != len(steps):
             raise ValueError(f"{noun} has two steps of one name")
+        self.events = {name: events(f"{noun}.{name}") for name in self.steps}
 
     def refusal(self, thing: Thing, name: str, *, by: Actor) -> Refused | None:
         """Why this step cannot be taken now by this actor, or None if it can."""
@@ -129,9 +132,7 @@ class Lifecycle(Generic[Thing]):
         thing.status = target  # type: ignore[attr-defined]
         thing.status_since = at  # type: ignore[attr-defined]
         thing.save(update_fields=["status", "status_since", *changes])
-        audit.record(
-            f"{self.noun}.{name}", by=by, about=thing, at=at, data={"from": source, "to": target, **(data or {})}
-        )
+        audit.record(self.events[name], by=by, about=thing, at=at, data={"from": source, "to": target, **(data or {})})
 
     def diagram(self) -> str:
         """The table as a Mermaid state diagram, for the documentation."""

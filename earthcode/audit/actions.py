@@ -7,11 +7,12 @@ from typing import Any
 from django.db import models, transaction
 
 from earthcode.audit.actors import Actor
+from earthcode.audit.events import EventName
 from earthcode.audit.models import Event
 
 
 def record(
-    name: str,
+    name: EventName,
     *,
     by: Actor,
     about: models.Model,
@@ -20,13 +21,15 @@ def record(
 ) -> Event:
     """Add an event in the caller's transaction: it stands or falls with what it tells of.
 
-    ``name`` is noun and verb (``resource_request.approve``). ``data`` must be JSON and hold no secrets. Raises
-    ``RuntimeError`` outside a transaction.
+    ``name`` is a member of the app's events (``RequestEvent.APPROVE``); anything else is a ``TypeError``. ``data`` must be JSON
+    and contain no secrets. Raises ``RuntimeError`` outside a transaction.
     """
+    if not isinstance(name, EventName):
+        raise TypeError(f"{name!r} is not a member of an app's events")
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError(f"{name} must be recorded in the transaction of the change it tells of")
     return Event.objects.create(
-        name=name,
+        name=name.value,
         at=at,
         actor_id=by.audit_id,
         actor_name=by.audit_name,

@@ -15,7 +15,9 @@ from psycopg.types.range import Range
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import Actor
+from earthcode.audit.events import EventName
 from earthcode.catalogue.component_terms import RATE_TERMS
+from earthcode.catalogue.events import OfferingEvent, PlatformEvent
 from earthcode.catalogue.models import Audience, Component, Offering, Plan, Platform, Rate
 from earthcode.catalogue.records import (
     BrokenRecords,
@@ -29,6 +31,7 @@ from earthcode.catalogue.records import (
     read,
 )
 from earthcode.catalogue.versions import publish_versions
+from earthcode.identity.events import OrganisationEvent
 from earthcode.identity.models import Organisation
 
 #: Any number nobody else uses: two imports at a time would each add the rows that both miss.
@@ -126,7 +129,7 @@ class _Import:
         self._providers[record.slug] = row
         if fields:
             self._providers_changed.add(row.pk)
-        self._tell("organisation", row, record.slug, fields)
+        self._tell(OrganisationEvent.IMPORT, row, record.slug, fields)
 
     def _platform(self, record: PlatformRecord) -> None:
         provider = self._providers.get(record.provider)
@@ -138,7 +141,7 @@ class _Import:
         self._platforms[record.slug] = row
         if fields:
             self._platforms_changed.add(row.pk)
-        self._tell("platform", row, record.slug, fields)
+        self._tell(PlatformEvent.IMPORT, row, record.slug, fields)
 
     def _offering(self, record: OfferingRecord) -> None:
         platform = self._platforms.get(record.platform)
@@ -163,7 +166,7 @@ class _Import:
             row.updated_at = self._at
             row.save(update_fields=["updated_at"])
         self._offerings_seen.add(row.pk)
-        self._tell("offering", row, record.slug, None if fields is None else details)
+        self._tell(OfferingEvent.IMPORT, row, record.slug, None if fields is None else details)
 
     def _plan(self, record: PlanRecord, offering: Offering) -> list[str]:
         key = {"offering_id": offering.pk, "slug": record.slug}
@@ -238,15 +241,14 @@ class _Import:
         self._report.rates_closed += 1
         return f"{name}: rate closed on {day}"
 
-    def _tell(self, kind: str, row: models.Model, slug: str, details: Sequence[str] | None) -> None:
+    def _tell(self, event: EventName, row: models.Model, slug: str, details: Sequence[str] | None) -> None:
         """Count the row and, where something changed, put it on the record. None: the row is new."""
+        kind, _dot, _import = event.value.partition(".")
         if details is not None and not details:
             self._report.unchanged.append(f"{kind} {slug}")
             return
         (self._report.created if details is None else self._report.changed).append(f"{kind} {slug}")
-        audit.record(
-            f"{kind}.import", by=self._by, about=row, at=self._at, data={"changed": list(details or ["added"])}
-        )
+        audit.record(event, by=self._by, about=row, at=self._at, data={"changed": list(details or ["added"])})
 
 
 def _says_the_same(rate: Rate, record: RateRecord) -> bool:

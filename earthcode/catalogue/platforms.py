@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from django.utils.text import slugify
 
 from earthcode.audit import actions as audit
+from earthcode.catalogue.events import PlatformEvent
 from earthcode.catalogue.models import Platform
 from earthcode.identity.models import Organisation, User
 from earthcode.identity.roles import Permission
@@ -42,7 +43,7 @@ def register(
     platform.is_infrastructure = platform.is_infrastructure or is_infrastructure
     platform.access_url = platform.access_url or access_url
     platform.save()
-    audit.record("platform.register", by=by, about=platform, at=at, data={"provider": provider.slug})
+    audit.record(PlatformEvent.REGISTER, by=by, about=platform, at=at, data={"provider": provider.slug})
     return platform
 
 

@@ -22,6 +22,7 @@ from earthcode.audit import actions as audit
 from earthcode.audit.actors import Actor
 from earthcode.catalogue.component_terms import RATE_TERMS, TERMS, Kind
 from earthcode.catalogue.countries import country_name
+from earthcode.catalogue.events import OfferingEvent
 from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import Component, Offering, OfferingVersion, Plan, PlanKind, Rate, Tier
 from earthcode.lib.money import MICRO
@@ -136,7 +137,7 @@ def publish_versions(
         )
         for version in made:
             latest[version.offering_id] = version
-            audit.record("offering.publish", by=by, about=version.offering, at=at, data={"version": version.number})
+            audit.record(OfferingEvent.PUBLISH, by=by, about=version.offering, at=at, data={"version": version.number})
     return {pk: latest[pk] for pk in pks}
 
 

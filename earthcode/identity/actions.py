@@ -17,6 +17,7 @@ from django.db import transaction
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import System
 from earthcode.identity import issuer
+from earthcode.identity.events import UserEvent
 from earthcode.identity.models import GrantSource, Organisation, RoleGrant, SignIn, User
 from earthcode.identity.oidc import Claims, ClaimsUnusable, GrantedRole, roles_from
 from earthcode.lib.errors import Refused
@@ -56,7 +57,7 @@ def sign_in(claims: Claims, *, at: datetime) -> User:
         },
     )
     _read(user, claims, at=at)
-    audit.record("user.sign_in", by=user, about=user, at=at, data={"first": new})
+    audit.record(UserEvent.SIGN_IN, by=user, about=user, at=at, data={"first": new})
     return user
 
 
@@ -178,12 +179,12 @@ def _set_roles(user: User, granted: list[GrantedRole], *, at: datetime) -> None:
             claim=each.claim,
             granted_at=at,
         )
-        _record("user.role_granted", user, each.role, each.organisation, each.claim, at=at)
+        _record(UserEvent.ROLE_GRANTED, user, each.role, each.organisation, each.claim, at=at)
     for (role, organisation), grant in held.items():
         grant.delete()
-        _record("user.role_removed", user, role, organisation, grant.claim, at=at)
+        _record(UserEvent.ROLE_REMOVED, user, role, organisation, grant.claim, at=at)
 
 
-def _record(name: str, user: User, role: str, organisation: str, claim: str, *, at: datetime) -> None:
+def _record(name: UserEvent, user: User, role: str, organisation: str, claim: str, *, at: datetime) -> None:
     data = {"role": str(role), "claim": claim} | ({"organisation": organisation} if organisation else {})
     audit.record(name, by=SINGLE_SIGN_ON, about=user, at=at, data=data)

@@ -11,6 +11,7 @@ from datetime import datetime
 from django.db import models, transaction
 
 from earthcode.audit import actions as audit
+from earthcode.identity.events import OrganisationEvent
 from earthcode.identity.models import GrantSource, Organisation, RoleGrant, User
 from earthcode.identity.roles import Permission, Role
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
@@ -48,7 +49,7 @@ def add(organisation: Organisation, *, user: User, by: User, at: datetime) -> Ro
     )
     if new:
         user.forget_grants()
-        audit.record("organisation.add_administrator", by=by, about=organisation, at=at, data=_about(user))
+        audit.record(OrganisationEvent.ADD_ADMINISTRATOR, by=by, about=organisation, at=at, data=_about(user))
     return grant
 
 
@@ -71,7 +72,7 @@ def remove(organisation: Organisation, *, user: User, by: User, at: datetime) ->
         raise LastAdministrator("You are the last administrator. Name somebody else first.")
     given.delete()
     user.forget_grants()
-    audit.record("organisation.remove_administrator", by=by, about=organisation, at=at, data=_about(user))
+    audit.record(OrganisationEvent.REMOVE_ADMINISTRATOR, by=by, about=organisation, at=at, data=_about(user))
 
 
 def of(organisation: Organisation) -> models.QuerySet[RoleGrant]:

@@ -6,6 +6,7 @@ from django.db import connection, transaction
 from django.utils.text import slugify
 
 from earthcode.audit import actions as audit
+from earthcode.identity.events import OrganisationEvent
 from earthcode.identity.models import Organisation, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import NotPermitted, Refused
@@ -39,5 +40,5 @@ def register(*, name: str, country: str = "", website: str = "", by: User, at: d
         each for number in range(len(taken) + 1) if (each := f"{base}-{number + 1}" if number else base) not in taken
     )
     organisation = Organisation.objects.create(slug=slug, name=name, country=country, website=website)
-    audit.record("organisation.register", by=by, about=organisation, at=at, data={"name": name})
+    audit.record(OrganisationEvent.REGISTER, by=by, about=organisation, at=at, data={"name": name})
     return organisation

@@ -8,6 +8,7 @@ from django.utils.text import slugify
 
 from earthcode.audit import actions as audit
 from earthcode.identity import creations
+from earthcode.identity.events import ProjectEvent
 from earthcode.identity.models import Membership, Organisation, Project, User
 from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.lib.errors import InvalidInput, NotPermitted
@@ -48,7 +49,7 @@ def create_project(
     Membership.objects.create(project=project, user=by, role=ProjectRole.PI, since=at)
     creations.note(project, key=key, by=by, at=at)
     by.forget_grants()
-    audit.record("project.create", by=by, about=project, at=at, data={"title": title})
+    audit.record(ProjectEvent.CREATE, by=by, about=project, at=at, data={"title": title})
     return project
 
 
@@ -69,7 +70,7 @@ def change_project(project: Project, *, title: str, summary: str, by: User, at: 
     project.title, project.summary = title, summary
     if changes:
         project.save(update_fields=["title", "summary"])
-        audit.record("project.change", by=by, about=project, at=at, data=changes)
+        audit.record(ProjectEvent.CHANGE, by=by, about=project, at=at, data=changes)
 
 
 @transaction.atomic
@@ -80,7 +81,9 @@ def add_member(project: Project, *, user: User, by: User, at: datetime) -> Membe
         project=project, user=user, defaults={"role": ProjectRole.MEMBER, "since": at}
     )
     if added:
-        audit.record("project.add_member", by=by, about=project, at=at, data={"user": user.audit_id, "name": str(user)})
+        audit.record(
+            ProjectEvent.ADD_MEMBER, by=by, about=project, at=at, data={"user": user.audit_id, "name": str(user)}
+        )
     return membership
 
 
@@ -94,7 +97,9 @@ def remove_member(project: Project, *, user: User, by: User, at: datetime) -> No
     if membership.role == ProjectRole.PI:
         raise InvalidInput("A project keeps its principal investigator.", field="user")
     membership.delete()
-    audit.record("project.remove_member", by=by, about=project, at=at, data={"user": user.audit_id, "name": str(user)})
+    audit.record(
+        ProjectEvent.REMOVE_MEMBER, by=by, about=project, at=at, data={"user": user.audit_id, "name": str(user)}
+    )
 
 
 def _require_management(project: Project, by: User) -> None:

@@ -37,6 +37,7 @@ from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK, Actor
 from earthcode.ledger import chart
 from earthcode.ledger.chart import AwardAccounts, CallAccounts, ProviderAccounts, TrancheAccounts
+from earthcode.ledger.events import LedgerEvent
 from earthcode.ledger.kinds import PLAIN, Unit
 from earthcode.ledger.kinds import AccountKind as AccountKind
 from earthcode.ledger.kinds import EntryKind as EntryKind
@@ -972,5 +973,5 @@ def _seal_block(at: datetime) -> int | None:
         return None
     block = Seal.objects.defer("ids", "places", "leaves").get(pk=seal_id)
     data = {"upto": block.upto_id, "hash": block.hash.hex()}
-    audit.record("ledger.seal", by=CLOCK, about=block, at=at, data=data)
+    audit.record(LedgerEvent.SEAL, by=CLOCK, about=block, at=at, data=data)
     return block.upto_id

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK
 from earthcode.ledger import seals, verify
+from earthcode.ledger.events import LedgerEvent
 from earthcode.ledger.models import BrokenRow, Entry, Verification
 from earthcode.ledger.verify import Finding
 
@@ -81,4 +82,4 @@ def _not_known(finding: Finding, *, at: datetime) -> list[BrokenRow]:
 
 def _audit(verification: Verification, new: Sequence[BrokenRow]) -> None:
     rows = [{"rule": row.rule, "row": row.row, "what": row.what} for row in new]
-    audit.record("ledger.break", by=CLOCK, about=verification, at=verification.ended_at, data={"rows": rows})
+    audit.record(LedgerEvent.BREAK, by=CLOCK, about=verification, at=verification.ended_at, data={"rows": rows})

@@ -19,6 +19,7 @@ from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.fetch import address_problem
 from earthcode.lib.wake import wake_after_commit
 from earthcode.onboarding import messages
+from earthcode.onboarding.events import ApplicationEvent
 from earthcode.onboarding.lifecycle import APPLICATION, APPLICATION_ITEM, by_an_applicant
 from earthcode.onboarding.models import (
     OPEN_TO_THE_APPLICANT,
@@ -102,7 +103,7 @@ def start(
     )
     application.save()
     _add_items(application, at=at)
-    audit.record("application.start", by=by, about=application, at=at, data={"title": application.title})
+    audit.record(ApplicationEvent.START, by=by, about=application, at=at, data={"title": application.title})
     return application
 
 
@@ -132,7 +133,7 @@ def save_about(
     application.saved_at = at
     application.save()
     _add_items(application, at=at)
-    audit.record("application.save_about", by=by, about=application, at=at, data={"title": application.title})
+    audit.record(ApplicationEvent.SAVE_ABOUT, by=by, about=application, at=at, data={"title": application.title})
 
 
 @transaction.atomic
@@ -169,7 +170,7 @@ def check_again(application: Application, *, by: User, at: datetime) -> int:
     if CheckRun.objects.filter(item__application=application, asked_at__gt=at - CHECKS_PAUSE).exists():
         raise CheckedJustNow("The addresses were looked at a moment ago. Wait a minute.")
     queued = sum(_queue_checks(item, at=at) for item in application.items_in_order())
-    audit.record("application.check", by=by, about=application, at=at, data={"addresses": queued})
+    audit.record(ApplicationEvent.CHECK, by=by, about=application, at=at, data={"addresses": queued})
     return queued
 
 

@@ -5,6 +5,7 @@ from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import NotPermitted, Refused
 from earthcode.lifecycle import Lifecycle, WrongState, step
+from earthcode.onboarding.events import ApplicationEvent, ItemEvent
 from earthcode.onboarding.models import (
     OPEN_TO_THE_APPLICANT,
     Application,
@@ -90,6 +91,7 @@ def _refuse_unless(application: Application, statuses: set[ItemStatus], sentence
 
 APPLICATION = Lifecycle[Application](
     "application",
+    ApplicationEvent,
     step(
         "submit",
         {DRAFT, RETURNED},
@@ -151,6 +153,7 @@ def of_an_application_with_esa(item: ApplicationItem, by: Actor) -> Refused | No
 
 APPLICATION_ITEM = Lifecycle[ApplicationItem](
     "application_item",
+    ItemEvent,
     step(
         "give",
         {ItemStatus.TO_DO, ItemStatus.GIVEN, ItemStatus.RETURNED},

@@ -24,6 +24,7 @@ from earthcode.lib.money import as_text
 from earthcode.lib.wake import wake_after_commit
 from earthcode.lifecycle import WrongState
 from earthcode.provisioning import messages
+from earthcode.provisioning.events import AllocationEvent, OperationEvent
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationKind, OperationStatus
 from earthcode.sponsorship import actions as sponsorship
@@ -181,7 +182,7 @@ def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) 
         "award": award.reference,
         "asked_for": allocation.line_id is not None,
     }
-    audit.record("allocation.place", by=by, about=allocation, at=at, data=data)
+    audit.record(AllocationEvent.PLACE, by=by, about=allocation, at=at, data=data)
     _queue(allocation, OperationKind.PROVISION, at=at)
     messages.placed(allocation, at=at)
     return allocation
@@ -233,7 +234,7 @@ def close_usage(allocation: Allocation, *, by: Actor, at: datetime) -> None:
     if locked.usage_closed_at is None:
         locked.usage_closed_at = at
         locked.save(update_fields=["usage_closed_at"])
-        audit.record("allocation.close_usage", by=by, about=locked, at=at)
+        audit.record(AllocationEvent.CLOSE_USAGE, by=by, about=locked, at=at)
         if locked.active_from is not None:
             messages.usage_closed(locked, at=at)
         try:
@@ -269,7 +270,7 @@ def retry(operation: Operation, *, by: User, at: datetime) -> None:
     latest.due_at = at
     latest.finished_at = None
     latest.save(update_fields=["status", "attempts", "retries", "due_at", "finished_at"])
-    audit.record("operation.retry", by=by, about=latest, at=at, data={"retries": latest.retries})
+    audit.record(OperationEvent.RETRY, by=by, about=latest, at=at, data={"retries": latest.retries})
     wake_after_commit(RUN_OPERATIONS)
 
 
@@ -280,7 +281,7 @@ def open_platform(allocation: Allocation, *, by: User, at: datetime) -> str:
         raise NotPermitted("Only the project's people can use its allocations.")
     if allocation.status != AllocationStatus.ACTIVE or not allocation.access_url:
         raise WrongState(f"This allocation is “{allocation.get_status_display()}”, so there is nothing to open now.")
-    audit.record("allocation.open", by=by, about=allocation, at=at)
+    audit.record(AllocationEvent.OPEN, by=by, about=allocation, at=at)
     return allocation.access_url
 
 
@@ -308,7 +309,7 @@ def sync_people(allocation: Allocation, *, by: Actor, at: datetime) -> None:
     if locked.status != AllocationStatus.ACTIVE or locked.operations.filter(status=OperationStatus.QUEUED).exists():
         return
     operation = _queue(locked, OperationKind.SYNC_PEOPLE, at=at)
-    audit.record("allocation.sync_people", by=by, about=locked, at=at, data={"operation": str(operation.key)})
+    audit.record(AllocationEvent.SYNC_PEOPLE, by=by, about=locked, at=at, data={"operation": str(operation.key)})
 
 
 # --- for this package ------------------------------------------------------------------------------------------------

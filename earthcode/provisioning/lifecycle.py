@@ -2,6 +2,7 @@
 
 from earthcode.identity.roles import Permission
 from earthcode.lifecycle import Lifecycle, step
+from earthcode.provisioning.events import AllocationEvent
 from earthcode.provisioning.models import Allocation, AllocationStatus
 
 PROVISIONING, FAILED, ACTIVE, ENDING, CLOSED = (
@@ -14,6 +15,7 @@ PROVISIONING, FAILED, ACTIVE, ENDING, CLOSED = (
 
 ALLOCATION = Lifecycle[Allocation](
     "allocation",
+    AllocationEvent,
     step("activate", {PROVISIONING}, ACTIVE),
     step("fail", {PROVISIONING}, FAILED),
     step("retry", {FAILED}, PROVISIONING, needs=Permission.OPERATION_RETRY, label="Try again"),

@@ -34,6 +34,7 @@ from earthcode.connectors.registry import connector_for
 from earthcode.identity.models import User
 from earthcode.lib.claim import claim_in_transaction, still_mine
 from earthcode.provisioning import actions, messages
+from earthcode.provisioning.events import OperationEvent
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import Allocation, Operation, OperationKind, OperationStatus
 from earthcode.sponsorship import actions as sponsorship
@@ -190,7 +191,7 @@ def _record_success(claimed: Operation, order: Order, grant: Grant | None, *, at
     operation.error_permanent = False
     operation.finished_at = at
     operation.save(update_fields=["status", "error", "error_permanent", "finished_at"])
-    audit.record("operation.succeed", by=WORKER, about=operation, at=at, data={"attempts": operation.attempts})
+    audit.record(OperationEvent.SUCCEED, by=WORKER, about=operation, at=at, data={"attempts": operation.attempts})
     allocation = operation.allocation
     if grant is None:
         _close(allocation, at=at)
@@ -224,14 +225,14 @@ def _record_failure(claimed: Operation, error: ConnectorError, *, at: datetime) 
     if not error.permanent and not gives_up:
         operation.due_at = at + min(FIRST_PAUSE * 2 ** min(operation.attempts - 1, 16), LONGEST_PAUSE)
         operation.save(update_fields=["error", "error_permanent", "due_at"])
-        audit.record("operation.postpone", by=WORKER, about=operation, at=at, data=facts)
+        audit.record(OperationEvent.POSTPONE, by=WORKER, about=operation, at=at, data=facts)
         if operation.attempts == ATTEMPTS_MAX:
             messages.delayed(operation, at=at)
         return operation
     operation.status = OperationStatus.FAILED
     operation.finished_at = at
     operation.save(update_fields=["status", "error", "error_permanent", "finished_at"])
-    audit.record("operation.fail", by=WORKER, about=operation, at=at, data=facts)
+    audit.record(OperationEvent.FAIL, by=WORKER, about=operation, at=at, data=facts)
     if operation.kind == OperationKind.PROVISION:
         ALLOCATION.advance(operation.allocation, "fail", by=WORKER, at=at, data={"error": operation.error})
     messages.failed(operation, at=at)

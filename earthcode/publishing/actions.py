@@ -37,6 +37,7 @@ from earthcode.publishing.content import (
     section_of,
     tidy,
 )
+from earthcode.publishing.events import DraftEvent
 from earthcode.publishing.lifecycle import OFFERING_DRAFT
 from earthcode.publishing.models import OPEN, Draft, DraftStatus
 
@@ -94,7 +95,7 @@ def start(*, platform: Platform, name: str, by: User, at: datetime) -> Draft:
     if taken:
         raise InvalidInput("There is an offering of this name already; add what tells yours apart.", field="name")
     draft = _create(platform=platform, offering=None, slug=slug, content={"name": name}, by=by, at=at)
-    audit.record("offering_draft.start", by=by, about=draft, at=at)
+    audit.record(DraftEvent.START, by=by, about=draft, at=at)
     return draft
 
 
@@ -114,7 +115,7 @@ def edit(offering: Offering, *, by: User, at: datetime) -> Draft:
     draft = _create(
         platform=offering.platform, offering=offering, slug=offering.slug, content=content, base=content, by=by, at=at
     )
-    audit.record("offering_draft.start", by=by, about=draft, at=at, data={"offering": offering.slug})
+    audit.record(DraftEvent.START, by=by, about=draft, at=at, data={"offering": offering.slug})
     return draft
 
 
@@ -200,7 +201,7 @@ def catch_up(draft: Draft, *, by: User, at: datetime) -> None:
     draft.base = current
     draft.saved_by, draft.saved_at = by, at
     draft.save(update_fields=["content", "base", "saved_by", "saved_at"])
-    audit.record("offering_draft.catch_up", by=by, about=draft, at=at)
+    audit.record(DraftEvent.CATCH_UP, by=by, about=draft, at=at)
 
 
 # --- publishing -------------------------------------------------------------------------------------------------------
@@ -347,7 +348,7 @@ def _save(draft: Draft, content: Content, *, what: str, changed: list[str], by: 
     draft.content = content
     draft.saved_by, draft.saved_at = by, at
     draft.save(update_fields=["content", "saved_by", "saved_at"])
-    audit.record("offering_draft.save", by=by, about=draft, at=at, data={"section": what, "changed": changed})
+    audit.record(DraftEvent.SAVE, by=by, about=draft, at=at, data={"section": what, "changed": changed})
 
 
 def _sources(content: Content, changed: list[str], *, draft: Draft, at: datetime) -> Content:

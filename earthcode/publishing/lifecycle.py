@@ -6,6 +6,7 @@ from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
 from earthcode.lifecycle import Lifecycle, step
 from earthcode.publishing.content import changes
+from earthcode.publishing.events import DraftEvent
 from earthcode.publishing.models import Draft, DraftStatus
 
 DRAFT, WAITING, RETURNED, PUBLISHED, DISCARDED = (
@@ -62,6 +63,7 @@ def changes_facts_only(draft: Draft, by: Actor) -> Refused | None:
 
 OFFERING_DRAFT = Lifecycle[Draft](
     "offering_draft",
+    DraftEvent,
     step(
         "publish",
         {DRAFT, RETURNED},

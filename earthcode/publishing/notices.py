@@ -14,6 +14,7 @@ from django.utils.formats import date_format
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK
+from earthcode.catalogue.events import OfferingEvent
 from earthcode.catalogue.models import Offering, Platform
 from earthcode.catalogue.versions import publish_version
 from earthcode.identity.models import User
@@ -21,6 +22,7 @@ from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.wake import wake_after_commit
 from earthcode.publishing.content import NewPrice
+from earthcode.publishing.events import MaintenanceEvent
 from earthcode.publishing.models import Announcement, AnnouncementKind, MaintenanceWindow
 
 #: The task that tells those concerned; also in ``settings.CELERY_BEAT_SCHEDULE``. It is above this layer.
@@ -75,7 +77,7 @@ def announce_maintenance(
         announced_at=at,
     )
     audit.record(
-        "maintenance.announce", by=by, about=window, at=at, data={"affects": window.affects, "where": window.where}
+        MaintenanceEvent.ANNOUNCE, by=by, about=window, at=at, data={"affects": window.affects, "where": window.where}
     )
     lead = timedelta(days=settings.MAINTENANCE_LEAD_DAYS)
     _tell(window, AnnouncementKind.MAINTENANCE, by=by, at=at, due_at=max(at, starts_at - lead))
@@ -102,7 +104,7 @@ def shorten_maintenance(
         return
     window.starts_at, window.ends_at = starts_at, ends_at
     window.save(update_fields=["starts_at", "ends_at"])
-    audit.record("maintenance.shorten", by=by, about=window, at=at)
+    audit.record(MaintenanceEvent.SHORTEN, by=by, about=window, at=at)
     _tell_again(window, AnnouncementKind.MAINTENANCE_CHANGED, by=by, at=at)
 
 
@@ -112,7 +114,7 @@ def cancel_maintenance(window: MaintenanceWindow, *, by: User, at: datetime) -> 
     _lock_window(window, by=by, at=at)
     window.cancelled_at = at
     window.save(update_fields=["cancelled_at"])
-    audit.record("maintenance.cancel", by=by, about=window, at=at)
+    audit.record(MaintenanceEvent.CANCEL, by=by, about=window, at=at)
     _tell_again(window, AnnouncementKind.MAINTENANCE_CANCELLED, by=by, at=at)
 
 
@@ -187,7 +189,7 @@ def announce(
         by=by,
         at=at,
     )
-    audit.record("offering.announce", by=by, about=offering, at=at, data={"title": announcement.title})
+    audit.record(OfferingEvent.ANNOUNCE, by=by, about=offering, at=at, data={"title": announcement.title})
     return announcement
 
 
@@ -245,7 +247,7 @@ def retire(
     offering.save(update_fields=["retires_on", "replaced_by", "updated_at"])
     instead = f"{replaced_by} takes its place." if replaced_by else ""
     audit.record(
-        "offering.retire",
+        OfferingEvent.RETIRE,
         by=by,
         about=offering,
         at=at,
@@ -278,7 +280,7 @@ def keep(offering: Offering, *, by: User, at: datetime) -> None:
         raise NotRetiring(f"{offering} has retired. Offer it anew as another offering.")
     offering.retires_on, offering.replaced_by, offering.updated_at = None, None, at
     offering.save(update_fields=["retires_on", "replaced_by", "updated_at"])
-    audit.record("offering.keep", by=by, about=offering, at=at)
+    audit.record(OfferingEvent.KEEP, by=by, about=offering, at=at)
     _announce(
         offering.platform,
         offering,
@@ -299,7 +301,7 @@ def unlist_retired(*, at: datetime) -> int:
         offering.is_listed = False
         offering.updated_at = at
         offering.save(update_fields=["is_listed", "updated_at"])
-        audit.record("offering.unlist", by=CLOCK, about=offering, at=at)
+        audit.record(OfferingEvent.UNLIST, by=CLOCK, about=offering, at=at)
         publish_version(offering, by=CLOCK, at=at, note="Retired.")
     return len(retired)
 

@@ -14,6 +14,7 @@ from earthcode.audit import actions as audit
 from earthcode.audit.actors import Actor
 from earthcode.catalogue.records import BrokenRecords
 from earthcode.catalogue.search import plain_words
+from earthcode.science.events import ScienceEvent
 from earthcode.science.models import Kind, PlannedRun, Record
 from earthcode.science.osc import BASE_URL, OscRecord, Reading, read
 
@@ -116,7 +117,9 @@ def _tell(report: ImportReport, verb: str, row: Record, names: list[str], *, by:
     getattr(report, verb).append(f"{row.kind} {row.osc_id}")
     if verb != "unchanged":
         fields = [name for name in names if name != "words"]
-        audit.record(f"science.{verb}", by=by, about=row, at=at, data={"fields": fields} if fields else None)
+        audit.record(
+            ScienceEvent(f"science.{verb}"), by=by, about=row, at=at, data={"fields": fields} if fields else None
+        )
 
 
 def _words_of(record: OscRecord) -> str:

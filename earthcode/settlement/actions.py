@@ -22,6 +22,7 @@ from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import NotPermitted, Refused
 from earthcode.settlement import taking
+from earthcode.settlement.events import UsageReportEvent
 from earthcode.settlement.meters import Desk
 from earthcode.settlement.models import Channel, Charge, UsageRecord, UsageReport
 from earthcode.settlement.readers import Numbered
@@ -271,7 +272,7 @@ class _Intake:
             "amount": self.report.amount,
         }
         if self.report.lines:
-            audit.record("usage_report.take", by=by, about=self.report, at=self.at, data=about)
+            audit.record(UsageReportEvent.TAKE, by=by, about=self.report, at=self.at, data=about)
 
 
 def _why_no_version(line: UsageLine, last: UsageRecord) -> Refusal | None:

@@ -21,6 +21,7 @@ from earthcode.ledger import actions as ledger
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import checks, messages
+from earthcode.sponsorship.events import AwardEvent, RequestEvent
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import (
     Award,
@@ -91,7 +92,7 @@ def start(*, title: str, project: Project | None = None, by: User, at: datetime)
         saved_at=at,
         status_since=at,
     )
-    audit.record("resource_request.start", by=by, about=resource_request, at=at)
+    audit.record(RequestEvent.START, by=by, about=resource_request, at=at)
     return resource_request
 
 
@@ -102,7 +103,7 @@ def save_project(resource_request: ResourceRequest, *, title: str, project: Proj
     if not by.may(Permission.REQUEST_EDIT, project):
         raise NotPermitted("You are not in this project.", field="project")
     resource_request.title, resource_request.project = _title(title), project
-    _saved(resource_request, "project", by=by, at=at, fields=["title", "project"])
+    _saved(resource_request, RequestEvent.SAVE_PROJECT, by=by, at=at, fields=["title", "project"])
 
 
 @transaction.atomic
@@ -141,7 +142,7 @@ def save_line(
             "quoted_at": at,
         },
     )
-    _saved(resource_request, "line", by=by, at=at, data={"plan": str(plan), "amount": amount})
+    _saved(resource_request, RequestEvent.SAVE_LINE, by=by, at=at, data={"plan": str(plan), "amount": amount})
     return line
 
 
@@ -161,7 +162,7 @@ def remove_line(resource_request: ResourceRequest, *, line: RequestLine, by: Use
     _lock_for_editing(resource_request, by)
     removed, _ = RequestLine.objects.filter(pk=line.pk, resource_request=resource_request).delete()
     if removed:
-        _saved(resource_request, "line_removed", by=by, at=at, data={"plan": str(line.plan)})
+        _saved(resource_request, RequestEvent.SAVE_LINE_REMOVED, by=by, at=at, data={"plan": str(line.plan)})
 
 
 @transaction.atomic
@@ -173,7 +174,7 @@ def save_period(resource_request: ResourceRequest, *, starts_on: date, by: User,
     if starts_on > at.date() + timedelta(days=366):
         raise InvalidInput("The work has to start within a year.", field="starts_on")
     resource_request.starts_on = starts_on
-    _saved(resource_request, "period", by=by, at=at, fields=["starts_on"])
+    _saved(resource_request, RequestEvent.SAVE_PERIOD, by=by, at=at, fields=["starts_on"])
 
 
 @transaction.atomic
@@ -181,7 +182,7 @@ def save_case(resource_request: ResourceRequest, *, science_case: str, by: User,
     """Task "Science case", in Markdown."""
     _lock_for_editing(resource_request, by)
     resource_request.science_case = science_case.strip()
-    _saved(resource_request, "case", by=by, at=at, fields=["science_case"])
+    _saved(resource_request, RequestEvent.SAVE_CASE, by=by, at=at, fields=["science_case"])
 
 
 @transaction.atomic
@@ -193,7 +194,14 @@ def save_call(resource_request: ResourceRequest, *, call: Call | None, by: User,
     if call is not None and not call.takes_requests_on(at.date()):
         raise InvalidInput(f"{call} takes no requests at the moment.", field="call")
     resource_request.call = call
-    _saved(resource_request, "call", by=by, at=at, fields=["call"], data={"call": call.slug if call else None})
+    _saved(
+        resource_request,
+        RequestEvent.SAVE_CALL,
+        by=by,
+        at=at,
+        fields=["call"],
+        data={"call": call.slug if call else None},
+    )
 
 
 @transaction.atomic
@@ -212,7 +220,7 @@ def save_declarations(
     resource_request.no_provider_tie = no_provider_tie
     resource_request.will_publish = will_publish
     fields = ["non_commercial", "no_provider_tie", "will_publish"]
-    _saved(resource_request, "declarations", by=by, at=at, fields=fields)
+    _saved(resource_request, RequestEvent.SAVE_DECLARATIONS, by=by, at=at, fields=fields)
 
 
 @transaction.atomic
@@ -387,7 +395,7 @@ def move_credits(source: Award, target: Award, amount: int, *, key: uuid.UUID, b
     if not posted.replayed:
         checks.refuse_if_it_owes(source)
         data = {"to": target.reference, "amount": amount, "entry": posted.entry_id}
-        audit.record("award.move_credits", by=by, about=source, at=at, data=data)
+        audit.record(AwardEvent.MOVE_CREDITS, by=by, about=source, at=at, data=data)
 
 
 def months_after(day: date, months: int) -> date:
@@ -442,7 +450,7 @@ def _lock_for_editing(resource_request: ResourceRequest, by: User) -> None:
 
 def _saved(
     resource_request: ResourceRequest,
-    task: str,
+    event: RequestEvent,
     *,
     by: User,
     at: datetime,
@@ -454,7 +462,7 @@ def _saved(
         RequestLine.objects.filter(resource_request=resource_request).values_list("amount", flat=True)
     )
     resource_request.save(update_fields=["saved_at", "amount", *(fields or [])])
-    audit.record(f"resource_request.save_{task}", by=by, about=resource_request, at=at, data=data)
+    audit.record(event, by=by, about=resource_request, at=at, data=data)
 
 
 def _next_reference(day: date) -> str:

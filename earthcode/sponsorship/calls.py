@@ -25,6 +25,7 @@ from earthcode.ledger import actions as ledger
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import messages
+from earthcode.sponsorship.events import CallEvent, FundingEvent, HolidayEvent
 from earthcode.sponsorship.lifecycle import CALL, CALL_FUNDING
 from earthcode.sponsorship.models import Call, CallFunding, CallStatus, FundingStatus, Holiday
 from earthcode.sponsorship.rules import FIELDS as RULES
@@ -104,7 +105,7 @@ def plan_call(*, slug: str, by: Actor, at: datetime, **terms: Any) -> Call:
     except IntegrityError as error:
         raise CallExists(f"There is a call with the address {slug} already.", field="slug") from error
     ledger.call_accounts(call.slug)
-    audit.record("call.plan", by=by, about=call, at=at, data={"slug": slug, "rules": call.rules.as_json()})
+    audit.record(CallEvent.PLAN, by=by, about=call, at=at, data={"slug": slug, "rules": call.rules.as_json()})
     return call
 
 
@@ -129,7 +130,7 @@ def change_call(call: Call, *, by: Actor, at: datetime, **terms: Any) -> bool:
     _check_whole(call)
     call.version += 1
     call.save(update_fields=[*changes, "version"])
-    audit.record("call.change", by=by, about=call, at=at, data={"version": call.version, "changes": changes})
+    audit.record(CallEvent.CHANGE, by=by, about=call, at=at, data={"version": call.version, "changes": changes})
     return True
 
 
@@ -196,7 +197,7 @@ def propose_funding(
         status_since=at,
     )
     data = {"amount": amount, "source": source.slug if source else None, "reason": funding.reason}
-    audit.record("call_funding.propose", by=by, about=funding, at=at, data=data)
+    audit.record(FundingEvent.PROPOSE, by=by, about=funding, at=at, data=data)
     messages.funding_proposed(funding, at=at)
     return funding
 
@@ -234,7 +235,7 @@ def add_holiday(*, day: date, name: str, by: Actor, at: datetime) -> Holiday:
         raise InvalidInput("Give the holiday a name of at most 100 characters.", field="name")
     holiday, added = Holiday.objects.get_or_create(day=day, defaults={"name": name})
     if added:
-        audit.record("holiday.add", by=by, about=holiday, at=at, data={"day": day.isoformat(), "name": name})
+        audit.record(HolidayEvent.ADD, by=by, about=holiday, at=at, data={"day": day.isoformat(), "name": name})
     return holiday
 
 
@@ -245,7 +246,7 @@ def remove_holiday(holiday: Holiday, *, by: Actor, at: datetime) -> None:
     pk = holiday.pk
     removed, _ = Holiday.objects.filter(pk=pk).delete()
     if removed:
-        audit.record("holiday.remove", by=by, about=holiday, at=at, data={"day": holiday.day.isoformat()})
+        audit.record(HolidayEvent.REMOVE, by=by, about=holiday, at=at, data={"day": holiday.day.isoformat()})
 
 
 # --- parts -----------------------------------------------------------------------------------------------------------

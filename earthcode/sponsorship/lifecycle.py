@@ -5,6 +5,7 @@ from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
 from earthcode.lifecycle import Lifecycle, step
+from earthcode.sponsorship.events import CallEvent, FundingEvent, RequestEvent
 from earthcode.sponsorship.models import (
     Call,
     CallFunding,
@@ -113,6 +114,7 @@ def endorsed_where_needed(resource_request: ResourceRequest, by: Actor) -> Refus
 
 RESOURCE_REQUEST = Lifecycle[ResourceRequest](
     "resource_request",
+    RequestEvent,
     step("submit", {DRAFT, INFO_NEEDED}, IN_REVIEW, needs=Permission.REQUEST_SUBMIT, label="Send"),
     step("withdraw", {DRAFT, IN_REVIEW, INFO_NEEDED}, WITHDRAWN, needs=Permission.REQUEST_SUBMIT),
     step(
@@ -135,6 +137,7 @@ RESOURCE_REQUEST = Lifecycle[ResourceRequest](
 
 CALL = Lifecycle[Call](
     "call",
+    CallEvent,
     step("open", {CallStatus.PLANNED}, CallStatus.OPEN, needs=Permission.CALL_MANAGE, by_system=True),
     step("pause", {CallStatus.OPEN}, CallStatus.PAUSED, needs=Permission.CALL_MANAGE, by_system=True),
     step("resume", {CallStatus.PAUSED}, CallStatus.OPEN, needs=Permission.CALL_MANAGE, by_system=True),
@@ -162,6 +165,7 @@ def by_another_manager(funding: CallFunding, by: Actor) -> Refused | None:
 
 CALL_FUNDING = Lifecycle[CallFunding](
     "call_funding",
+    FundingEvent,
     step(
         "agree",
         {FundingStatus.WAITING},

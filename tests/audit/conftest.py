@@ -12,6 +12,7 @@ from earthcode.audit import actions
 from earthcode.audit.actors import CLOCK
 from earthcode.audit.models import Event
 from earthcode.identity.models import Organisation
+from tests.support.events import event
 
 Record = Callable[..., Event]
 Superuser = Callable[[], AbstractContextManager[Any]]
@@ -19,11 +20,11 @@ Superuser = Callable[[], AbstractContextManager[Any]]
 
 @pytest.fixture
 def record(institute: Organisation, now: datetime) -> Record:
-    """Records an event in a transaction of its own: ``record("project.create", data={…})``."""
+    """Records an event in a transaction of its own: ``record("organisation.note", data={…})``."""
 
     def make(name: str = "organisation.note", **changes: Any) -> Event:
         with transaction.atomic():
-            return actions.record(name, **{"by": CLOCK, "about": institute, "at": now, **changes})
+            return actions.record(event(name), **{"by": CLOCK, "about": institute, "at": now, **changes})
 
     return make
 

@@ -14,6 +14,7 @@ from earthcode.audit.actors import System
 from earthcode.audit.models import Event, Link
 from earthcode.identity.models import Organisation
 from tests.audit.conftest import Record, Superuser
+from tests.support.events import event as named
 
 # Links are written at commit.
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -64,7 +65,7 @@ def test_the_command_says_that_it_holds_and_names_the_head(five: list[Event]) ->
 def test_what_was_rolled_back_leaves_no_gap(record: Record, institute: Organisation, now: datetime) -> None:
     record()
     with transaction.atomic():
-        actions.record("organisation.note", by=System("import"), about=institute, at=now)
+        actions.record(named("organisation.note"), by=System("import"), about=institute, at=now)
         transaction.set_rollback(True)
     record()
 
@@ -75,7 +76,7 @@ def test_what_was_rolled_back_leaves_no_gap(record: Record, institute: Organisat
 def test_many_events_of_one_transaction_are_chained_in_their_order(institute: Organisation, now: datetime) -> None:
     with transaction.atomic():
         events = [
-            actions.record(f"organisation.step_{number}", by=System("import"), about=institute, at=now)
+            actions.record(named(f"organisation.step_{number}"), by=System("import"), about=institute, at=now)
             for number in range(20)
         ]
 
@@ -222,9 +223,9 @@ def test_many_at_once_make_one_chain_without_deadlock(institute: Organisation, n
                     # As actions do: events in between, and row locks before and after them, in one order.
                     about = organisations[place % 2]
                     Organisation.objects.select_for_update().get(pk=about.pk)
-                    actions.record(f"organisation.a_{place}_{number}", by=System("import"), about=about, at=now)
+                    actions.record(named(f"organisation.a_{place}_{number}"), by=System("import"), about=about, at=now)
                     Organisation.objects.select_for_update().get(pk=organisations[2 + place % 2].pk)
-                    actions.record(f"organisation.b_{place}_{number}", by=System("import"), about=about, at=now)
+                    actions.record(named(f"organisation.b_{place}_{number}"), by=System("import"), about=about, at=now)
                     transaction.set_rollback(number % 5 == 4)
         except BaseException as error:
             failed.append(error)

@@ -14,6 +14,7 @@ from earthcode.audit.models import Event, Link
 from earthcode.audit.queries import history_of
 from earthcode.identity.models import Organisation, User
 from tests.audit.conftest import Record
+from tests.support.events import event as named
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -45,7 +46,7 @@ def test_an_event_is_recorded_with_what_it_tells_of_or_not_at_all(institute: Org
     @transaction.atomic
     def rename_and_fail() -> None:
         Organisation.objects.update(name="Another name")
-        actions.record("organisation.rename", by=CLOCK, about=institute, at=now)
+        actions.record(named("organisation.rename"), by=CLOCK, about=institute, at=now)
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -57,7 +58,7 @@ def test_an_event_is_recorded_with_what_it_tells_of_or_not_at_all(institute: Org
 
 def test_recording_outside_a_transaction_is_a_mistake(institute: Organisation, now: datetime) -> None:
     with pytest.raises(RuntimeError, match="transaction"):
-        actions.record("organisation.rename", by=CLOCK, about=institute, at=now)
+        actions.record(named("organisation.rename"), by=CLOCK, about=institute, at=now)
 
     assert not Event.objects.exists()
 
@@ -147,3 +148,10 @@ def _refused(change: Callable[[], Any], event: Event) -> None:
     assert cause.sqlstate == APPEND_ONLY
     assert (list(Event.objects.values()), list(Link.objects.values_list("event_id", "hash"))) == before
     assert Event.objects.get(pk=event.pk).name == "organisation.note"
+
+
+def test_only_a_member_of_an_apps_events_can_be_recorded(institute: Organisation, now: datetime) -> None:
+    with transaction.atomic(), pytest.raises(TypeError, match=r"organisation\.rename"):
+        actions.record("organisation.rename", by=CLOCK, about=institute, at=now)  # type: ignore[arg-type]
+
+    assert not Event.objects.exists()

@@ -13,6 +13,7 @@ from earthcode.lifecycle import Lifecycle, WrongState, step
 from earthcode.onboarding.lifecycle import APPLICATION, APPLICATION_ITEM
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.publishing.lifecycle import OFFERING_DRAFT
+from earthcode.sponsorship.events import RequestEvent
 from earthcode.sponsorship.lifecycle import CALL, CALL_FUNDING, RESOURCE_REQUEST
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 
@@ -33,6 +34,7 @@ def request_of_person(person: User) -> ResourceRequest:
 
 TOY = Lifecycle[ResourceRequest](
     "resource_request",
+    RequestEvent,
     step("withdraw", {RequestStatus.DRAFT}, RequestStatus.WITHDRAWN, by_system=True),
 )
 
@@ -70,9 +72,14 @@ def test_a_step_of_people_is_refused_to_the_system(request_of_person: ResourceRe
     assert isinstance(RESOURCE_REQUEST.refusal(request_of_person, "approve", by=WORKER), NotPermitted)
 
 
+def test_a_step_without_an_event_is_a_mistake_that_names_it() -> None:
+    with pytest.raises(ValueError, match=r"resource_request\.hold"):
+        Lifecycle("resource_request", RequestEvent, step("hold", {"draft"}, "draft"))
+
+
 def test_two_steps_of_one_name_are_a_mistake() -> None:
     with pytest.raises(ValueError, match="two steps"):
-        Lifecycle("thing", step("go", {"a"}, "b"), step("go", {"b"}, "c"))
+        Lifecycle("thing", RequestEvent, step("go", {"a"}, "b"), step("go", {"b"}, "c"))
 
 
 @pytest.mark.parametrize("lifecycle", [RESOURCE_REQUEST, ALLOCATION, OFFERING_DRAFT], ids=lambda each: each.noun)

@@ -32,6 +32,7 @@ from earthcode.lib.money import as_text
 from earthcode.lifecycle import WrongState
 from earthcode.provisioning import actions as provisioning
 from earthcode.sponsorship import actions as sponsorship
+from earthcode.sponsorship.events import RequestEvent
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 from earthcode.sponsorship.queries import CallBudget, budgets, calls_in_use, dossiers, with_offerings
@@ -100,7 +101,7 @@ DECISIONS: dict[str, Choice] = {
 }
 
 
-_TO_READ = frozenset(f"resource_request.{name}" for name in (*DECISIONS, "withdraw"))
+_TO_READ = frozenset({*(RESOURCE_REQUEST.events[name] for name in DECISIONS), RequestEvent.WITHDRAW})
 
 
 class DecisionForm(Form):

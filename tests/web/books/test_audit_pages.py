@@ -13,6 +13,7 @@ from earthcode.identity.roles import Role
 from earthcode.sponsorship.models import Award, ResourceRequest
 from earthcode.web.parts.trail import PER_PAGE
 from tests.conftest import MakePerson
+from tests.support.events import event
 from tests.support.pages import in_one_line
 from tests.support.queries import assert_queries_do_not_grow
 from tests.support.visits import link, page_of
@@ -22,7 +23,7 @@ def add_events(about: Project, by: User, count: int, at: datetime) -> None:
     with transaction.atomic():
         for number in range(count):
             audit.record(
-                "project.rename", by=by, about=about, at=at, data={"number": number, "title": f"Title {number}"}
+                event("project.rename"), by=by, about=about, at=at, data={"number": number, "title": f"Title {number}"}
             )
 
 
