@@ -28,6 +28,9 @@ HTTPS = SITE_URL.startswith("https://")
 #: The default serves the demo on loopback only; a check refuses it for any other SITE_URL.
 INSECURE_SECRET_KEY = "demonstration-only-" + "0123456789abcdef" * 3
 SECRET_KEY = env.str("SECRET_KEY", default=INSECURE_SECRET_KEY)
+SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
+#: Encrypt what platforms' credentials are at rest, the key in use first; see earthcode/lib/sealed.py.
+SEALING_KEYS = env.list("SEALING_KEYS", default=[])
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[SITE_HOST])
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 
@@ -284,7 +287,8 @@ MAINTENANCE_LEAD_DAYS = env.int("MAINTENANCE_LEAD_DAYS", default=7)
 
 # --- platforms -------------------------------------------------------------------------------------------------------
 
-#: Kind → class. A platform names its kind; its secrets are named, not stored (``CONNECTOR_SECRET_<NAME>``).
+#: Kind → class; further ones come as entry points of installed packages (docs/writing-a-connector.md). A platform names its
+#: kind; its secrets are stored encrypted, or named and kept in the environment (``CONNECTOR_SECRET_<NAME>``).
 CONNECTORS = {
     "jupyterhub": "earthcode.connectors.jupyterhub.JupyterHub",
     "simulated": "earthcode.connectors.simulated.Simulated",

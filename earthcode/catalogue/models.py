@@ -41,9 +41,12 @@ class Platform(models.Model):
     languages = ArrayField(models.CharField(max_length=60), default=list, blank=True)
     features = ArrayField(models.CharField(max_length=80), default=list, blank=True)
     access_url = models.URLField(blank=True)
-    connector = models.CharField(max_length=40, blank=True, help_text="A key of settings.CONNECTORS; empty: none yet")
+    connector = models.CharField(max_length=40, blank=True, help_text="A kind of connectors.registry; empty: none yet")
     connector_config = models.JSONField(default=dict, blank=True)
     connector_secret = models.CharField(max_length=80, blank=True, help_text="Name of the secret in the environment")
+    connector_sealed = models.TextField(
+        blank=True, help_text="Secrets that were entered on the site, encrypted (lib.sealed)"
+    )
 
     class Meta:
         ordering = ["name", "pk"]

@@ -38,13 +38,13 @@ JSON = "application/json"
 class About:
     """What a check may know: the address, the other answers beside it, our single sign-on, and the platform's connector.
 
-    ``connector`` is kind, settings and the name of the secret, of a platform that is set up here.
+    ``connector`` is kind, settings, the name of the secret and the encrypted ones, of a platform that is set up here.
     """
 
     address: str
     evidence: Mapping[str, str] = field(default_factory=dict)
     issuer: str = ""
-    connector: tuple[str, Mapping[str, Any], str] | None = None
+    connector: tuple[str, Mapping[str, Any], str, str] | None = None
 
 
 @dataclass(frozen=True)
@@ -354,9 +354,9 @@ def interface(about: About) -> Finding:
     return answers(about)
 
 
-def _connector(kind: str, config: Mapping[str, Any], secret_name: str) -> Finding:
+def _connector(kind: str, config: Mapping[str, Any], secret_name: str, sealed: str) -> Finding:
     try:
-        with connector_for(kind, config, secret_name=secret_name) as connector:
+        with connector_for(kind, config, secret_name=secret_name, sealed=sealed) as connector:
             health = connector.check()
     except ConnectorError as error:
         outcome = Outcome.FAIL if error.permanent else Outcome.UNKNOWN

@@ -45,7 +45,11 @@ def look_at(run: CheckRun) -> Finding:
         address=run.address,
         evidence=run.item.evidence,
         issuer=settings.OIDC_ISSUER,
-        connector=(platform.connector, platform.connector_config, platform.connector_secret) if platform else None,
+        connector=(
+            (platform.connector, platform.connector_config, platform.connector_secret, platform.connector_sealed)
+            if platform
+            else None
+        ),
     )
     return CHECKS[requirement.field(run.field).check](about)
 

@@ -29,6 +29,7 @@ from earthcode.audit import actions as audit
 from earthcode.audit.actors import WORKER
 from earthcode.catalogue.models import Platform
 from earthcode.catalogue.pricing import Quote
+from earthcode.connectors import reasons
 from earthcode.connectors.base import Connector, ConnectorError, Grant, Order, Person
 from earthcode.connectors.registry import connector_for
 from earthcode.identity.models import User
@@ -50,8 +51,6 @@ ATTEMPTS_MAX = 12
 #: A run takes on nothing new after this long, so that a worker gets around to other things.
 RUN_FOR = timedelta(minutes=1)
 
-INTERRUPTED = "Setting up was interrupted again and again before the platform could answer."
-
 
 def run_all_due(*, clock: Clock) -> int:
     """Carry out what is due, for about a minute; returns how many operations were attempted."""
@@ -68,7 +67,7 @@ def run_next(*, clock: Clock) -> Operation | None:
         return None
     if operation.kind == OperationKind.PROVISION and operation.attempts > ATTEMPTS_MAX:
         # Attempts that end in an outcome stop at the limit, so workers died of this one.
-        return _record_failure(operation, ConnectorError(INTERRUPTED, permanent=True), at=clock())
+        return _record_failure(operation, ConnectorError(reasons.INTERRUPTED, permanent=True), at=clock())
     order = order_for(operation.allocation)
     try:
         with _connector(operation.allocation.platform) as connector:
@@ -145,20 +144,25 @@ def _with_everything(claimed: Operation) -> Operation:
 
 
 def _connector(platform: Platform) -> Connector:
-    return connector_for(platform.connector, platform.connector_config, secret_name=platform.connector_secret)
+    return connector_for(
+        platform.connector,
+        platform.connector_config,
+        secret_name=platform.connector_secret,
+        sealed=platform.connector_sealed,
+    )
 
 
 def _carry_out(connector: Connector, kind: OperationKind, order: Order) -> Grant | None:
     if transaction.get_connection().in_atomic_block:
         raise RuntimeError("a platform is called with no transaction open")
     if kind == OperationKind.DEPROVISION:
-        connector.deprovision(order)
+        connector.revoke(order)
         return None
     # Always, not only after a first attempt: somebody may have asked to try again what did happen after all.
     found = connector.find(order)
     if found is not None:
         return found
-    return connector.provision(order) if kind == OperationKind.PROVISION else connector.sync_people(order)
+    return connector.ensure(order) if kind == OperationKind.PROVISION else connector.people(order)
 
 
 # --- recording -------------------------------------------------------------------------------------------------------
@@ -199,7 +203,7 @@ def _record_success(claimed: Operation, order: Order, grant: Grant | None, *, at
     there: dict[str, Any] = {
         "external_id": grant.external_id,
         "access_url": grant.access_url,
-        "details": dict(grant.details),
+        "details": dict(grant.facts),
     }
     if operation.kind == OperationKind.PROVISION:
         ALLOCATION.advance(allocation, "activate", by=WORKER, at=at, active_from=at, **there)

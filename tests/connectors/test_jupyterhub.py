@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from earthcode.connectors.base import ConnectorError, Order, Person
-from earthcode.connectors.jupyterhub import JupyterHub
-from tests.connectors.conftest import HubPeer, MakeOrder, MakePerson
+from tests.connectors.conftest import MakeOrder, MakePerson
+from tests.connectors.peers.jupyterhub import HubPeer, jupyterhub
 
 pytestmark = pytest.mark.platform
 
@@ -26,7 +26,7 @@ def running(hub: HubPeer, alice: Person, order: MakeOrder) -> Iterator[Order]:
     """Alice's allocation, and her server, which runs."""
     ours = order(alice)
     with hub.connector() as connector:
-        connector.provision(ours)
+        connector.ensure(ours)
     _start_server(hub, alice)
     yield ours
     hub.api.request("DELETE", f"/users/{alice.username}/server")
@@ -51,11 +51,11 @@ def test_the_hub_refuses_a_server_before_and_after_the_allocation_and_starts_one
     with hub.client_of(alice) as client, hub.connector() as connector:
         assert client.post(start).status_code == 403
 
-        connector.provision(ours)
+        connector.ensure(ours)
         assert client.post(start).status_code in {201, 202}
         assert hub.running(alice) == [""]
 
-        connector.deprovision(ours)
+        connector.revoke(ours)
         assert hub.running(alice) == []
         assert client.post(start).status_code == 403
 
@@ -64,10 +64,10 @@ def test_taking_a_person_out_stops_their_server_and_nobody_elses(
     hub: HubPeer, running: Order, alice: Person, ben: Person
 ) -> None:
     with hub.connector() as connector:
-        connector.sync_people(replace(running, people=(alice, ben)))
+        connector.people(replace(running, people=(alice, ben)))
         assert hub.running(alice) == [""]
 
-        connector.sync_people(replace(running, people=(ben,)))
+        connector.people(replace(running, people=(ben,)))
 
     assert hub.running(alice) == []
     assert hub.may_compute(ben)
@@ -78,12 +78,12 @@ def test_ending_one_of_two_allocations_leaves_the_server_running(
 ) -> None:
     another = order(alice)
     with hub.connector() as connector:
-        connector.provision(another)
+        connector.ensure(another)
 
-        connector.deprovision(running)
+        connector.revoke(running)
         assert hub.running(alice) == [""]
 
-        connector.deprovision(another)
+        connector.revoke(another)
         assert hub.running(alice) == []
 
 
@@ -105,7 +105,7 @@ def test_a_server_that_is_slow_to_stop_is_waited_for(hub: HubPeer, running: Orde
     waker = threading.Thread(target=wake_up_when_the_hub_has_stopped_waiting, daemon=True)
     waker.start()
     with hub.connector() as connector:
-        connector.deprovision(running)
+        connector.revoke(running)
 
     waker.join(timeout=10)
     assert not waker.is_alive()
@@ -121,18 +121,18 @@ def test_the_access_address_signs_in_starts_the_server_and_opens_jupyterlab(hub:
     carries = Person("issuer", "subject", "alice", "Alice Martin", "alice@science.example")
     ours = order(carries)
     with hub.connector() as connector, httpx.Client(timeout=60) as browser:
-        assert _follow(browser, connector.provision(ours).access_url, persona="alice").status_code == 200
+        assert _follow(browser, connector.ensure(ours).access_url, persona="alice").status_code == 200
         with hub.client_of(carries) as client:
             progress = client.get("/users/alice/server/progress")
         assert '"ready": true' in progress.text
 
-        page = _follow(browser, connector.provision(ours).access_url, persona="alice")
+        page = _follow(browser, connector.ensure(ours).access_url, persona="alice")
 
         assert page.status_code == 200
         assert urlsplit(str(page.url)).path == "/user/alice/lab"
         assert "<title>JupyterLab</title>" in page.text
 
-        connector.deprovision(ours)
+        connector.revoke(ours)
         refused = _follow(browser, connector._grant(ours).access_url, persona="alice")
         assert refused.status_code == 403
 
@@ -160,7 +160,7 @@ def test_the_allocations_group_tells_what_it_is_for(hub: HubPeer, order: MakeOrd
     ours = order(alice, ben)
 
     with hub.connector() as connector:
-        grant = connector.provision(ours)
+        grant = connector.ensure(ours)
 
     group = hub.api.get(f"/groups/{grant.external_id}").json()
     assert grant.external_id == f"nor-{ours.allocation.lower()}"
@@ -179,27 +179,27 @@ def test_the_allocations_group_tells_what_it_is_for(hub: HubPeer, order: MakeOrd
 def test_a_plan_can_name_another_role_bound_group(hub: HubPeer, order: MakeOrder, alice: Person) -> None:
     small, large = order(alice), order(alice, settings={"group": "nor-compute-large"})
     with hub.connector() as connector:
-        connector.provision(small)
-        connector.provision(large)
+        connector.ensure(small)
+        connector.ensure(large)
         assert _groups(hub, alice) >= {"nor-compute", "nor-compute-large"}
 
-        connector.deprovision(large)
+        connector.revoke(large)
         assert _groups(hub, alice) & {"nor-compute", "nor-compute-large"} == {"nor-compute"}
 
-        connector.deprovision(small)
+        connector.revoke(small)
         assert _groups(hub, alice) == set()
 
 
 def test_moving_to_another_role_bound_group_leaves_the_first(hub: HubPeer, order: MakeOrder, alice: Person) -> None:
     ours = order(alice)
     with hub.connector() as connector:
-        connector.provision(ours)
+        connector.ensure(ours)
 
-        connector.provision(replace(ours, settings={"group": "nor-compute-large"}))
+        connector.ensure(replace(ours, settings={"group": "nor-compute-large"}))
         assert _groups(hub, alice) & {"nor-compute", "nor-compute-large"} == {"nor-compute-large"}
 
         # The plan's settings may have changed back before the end; the hub's own record counts.
-        connector.deprovision(ours)
+        connector.revoke(ours)
     assert _groups(hub, alice) == set()
 
 
@@ -208,39 +208,39 @@ def test_an_ending_that_broke_off_keeps_nobody_in_the_role_bound_group(
 ) -> None:
     first, second = order(alice), order(alice)
     with hub.connector() as connector:
-        connector.provision(first)
-        connector.provision(second)
+        connector.ensure(first)
+        connector.ensure(second)
         name = f"nor-{first.allocation.lower()}"
         properties = hub.api.get(f"/groups/{name}").json()["properties"]
         hub.api.put(f"/groups/{name}/properties", json={**properties, "nor_state": "ending"}).raise_for_status()
 
-        connector.deprovision(second)
+        connector.revoke(second)
 
     assert not hub.may_compute(alice)
 
 
-def test_deprovision_takes_people_out_although_somebody_removed_the_allocations_group(
+def test_revoke_takes_people_out_although_somebody_removed_the_allocations_group(
     hub: HubPeer, order: MakeOrder, alice: Person
 ) -> None:
     ours = order(alice)
     with hub.connector() as connector:
-        grant = connector.provision(ours)
+        grant = connector.ensure(ours)
         hub.api.delete(f"/groups/{grant.external_id}").raise_for_status()
 
-        connector.deprovision(ours)
+        connector.revoke(ours)
 
     assert not hub.may_compute(alice)
 
 
-def test_deprovision_is_content_with_people_whom_the_hub_has_forgotten(
+def test_revoke_is_content_with_people_whom_the_hub_has_forgotten(
     hub: HubPeer, order: MakeOrder, alice: Person
 ) -> None:
     ours = order(alice)
     with hub.connector() as connector:
-        connector.provision(ours)
+        connector.ensure(ours)
         hub.api.delete(f"/users/{alice.username}").raise_for_status()
 
-        connector.deprovision(ours)
+        connector.revoke(ours)
 
         assert connector.find(ours) is None
 
@@ -248,7 +248,7 @@ def test_deprovision_is_content_with_people_whom_the_hub_has_forgotten(
 def test_a_role_bound_group_that_is_not_there_is_permanent_and_found_by_check(hub: HubPeer, order: MakeOrder) -> None:
     with hub.connector(group="no-such-group") as connector:
         with pytest.raises(ConnectorError, match="no-such-group") as caught:
-            connector.provision(order())
+            connector.ensure(order())
         health = connector.check()
 
     assert caught.value.permanent
@@ -258,7 +258,7 @@ def test_a_role_bound_group_that_is_not_there_is_permanent_and_found_by_check(hu
 
 def test_a_group_without_a_role_is_found_by_check(hub: HubPeer, order: MakeOrder) -> None:
     with hub.connector() as connector:
-        grant = connector.provision(order())
+        grant = connector.ensure(order())
 
     with hub.connector(group=grant.external_id) as connector:
         assert not connector.check().ok
@@ -268,7 +268,7 @@ def test_check_names_the_rights_that_the_token_lacks(hub: HubPeer, alice: Person
     hub.api.post(f"/users/{alice.username}").raise_for_status()
     made = hub.api.post(f"/users/{alice.username}/tokens", json={"note": "test", "expires_in": 600}).json()
 
-    with JupyterHub(hub.config, secret=made["token"]) as connector:
+    with jupyterhub(hub.config, token=made["token"]) as connector:
         health = connector.check()
 
     assert not health.ok
@@ -290,7 +290,7 @@ def test_user_names_are_in_lower_case_on_the_hub(hub: HubPeer, order: MakeOrder,
     ours = order(shouting)
 
     with hub.connector() as connector:
-        grant = connector.provision(ours)
+        grant = connector.ensure(ours)
         assert connector.find(ours) == grant
 
     assert hub.may_compute(alice)
@@ -303,14 +303,14 @@ def test_user_names_can_be_made_of_another_attribute(
     ours = order(alice)
 
     with hub.connector(username=attribute) as connector:
-        grant = connector.provision(ours)
+        grant = connector.ensure(ours)
 
     assert hub.api.get(f"/groups/{grant.external_id}").json()["users"] == [getattr(alice, attribute)]
 
 
 def test_a_person_without_a_user_name_is_named(hub: HubPeer, order: MakeOrder, alice: Person) -> None:
     with hub.connector() as connector, pytest.raises(ConnectorError, match="Alice Example") as caught:
-        connector.provision(order(replace(alice, username="")))
+        connector.ensure(order(replace(alice, username="")))
 
     assert caught.value.permanent
 
@@ -319,7 +319,7 @@ def test_two_people_of_one_user_name_are_not_taken_for_one(
     hub: HubPeer, order: MakeOrder, alice: Person, ben: Person
 ) -> None:
     with hub.connector() as connector, pytest.raises(ConnectorError, match="Ben Example") as caught:
-        connector.provision(order(alice, replace(ben, username=alice.username)))
+        connector.ensure(order(alice, replace(ben, username=alice.username)))
 
     assert caught.value.permanent
     assert not hub.may_compute(alice)
@@ -331,10 +331,10 @@ def test_a_newcomer_whom_the_hub_refuses_does_not_keep_in_who_has_left(
     ours = order(alice, ben)
     refused = replace(person("carla"), username="not/a/name")
     with hub.connector() as connector:
-        connector.provision(ours)
+        connector.ensure(ours)
 
         with pytest.raises(ConnectorError, match="not/a/name") as caught:
-            connector.sync_people(replace(ours, people=(alice, refused)))
+            connector.people(replace(ours, people=(alice, refused)))
 
     assert caught.value.permanent
     assert hub.may_compute(alice)
@@ -344,7 +344,7 @@ def test_a_newcomer_whom_the_hub_refuses_does_not_keep_in_who_has_left(
 @pytest.mark.parametrize("secret", ["", "two\nlines", "ünïcode"])
 def test_a_token_that_cannot_be_sent_is_refused_before_anything_is(hub: HubPeer, secret: str) -> None:
     with pytest.raises(ConnectorError) as caught:
-        JupyterHub(hub.config, secret=secret)
+        jupyterhub(hub.config, token=secret)
 
     assert caught.value.permanent
 

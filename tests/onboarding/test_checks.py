@@ -381,11 +381,14 @@ def test_another_interface_only_has_to_be_there(find: Find, pages: dict[str, Ans
 
 
 def test_a_platform_that_is_set_up_here_is_asked_by_its_connector(site: str, tmp_path: Any) -> None:
-    works = ("simulated", {"state_folder": str(tmp_path)}, "")
-    broken = ("simulated", {"behaviour": "nonsense"}, "")
+    works = ("simulated", {"state_folder": str(tmp_path)}, "", "")
+    broken = ("simulated", {"behaviour": "nonsense"}, "", "")
 
     found = checks.interface(About(site, {}, SSO, works))
-    assert (found.outcome, found.sentence) == (PASS, "Our connector (simulated) says: The simulated platform works.")
+    assert (found.outcome, found.sentence) == (
+        PASS,
+        "Our connector (simulated) says: The platform answered and everything that is needed is there.",
+    )
     assert checks.interface(About(site, {}, SSO, broken)).outcome == FAIL
 
 

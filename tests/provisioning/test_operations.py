@@ -9,7 +9,9 @@ from django.db import connection, transaction
 
 from earthcode.audit.models import Event
 from earthcode.catalogue.models import Platform
+from earthcode.connectors import reasons
 from earthcode.connectors.base import Order
+from earthcode.connectors.registry import connector_for
 from earthcode.connectors.simulated import Simulated
 from earthcode.identity import projects
 from earthcode.identity.models import Project, User
@@ -103,13 +105,13 @@ def test_the_platform_is_called_with_no_transaction_open(
     on_hub: Allocation, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen = []
-    provision = Simulated.provision
+    provision = Simulated.ensure
 
     def looks_around(self: Simulated, order: Order) -> Any:
         seen.append((connection.in_atomic_block, _claimed_for_all_to_see(order)))
         return provision(self, order)
 
-    monkeypatch.setattr(Simulated, "provision", looks_around)
+    monkeypatch.setattr(Simulated, "ensure", looks_around)
 
     run(clock)
 
@@ -135,7 +137,7 @@ def test_the_runner_refuses_to_run_inside_a_transaction(on_hub: Allocation, cloc
 
 
 def test_a_platform_cannot_be_called_inside_a_transaction(on_hub: Allocation, platform_side: Look) -> None:
-    connector = Simulated(on_hub.platform.connector_config, secret="")
+    connector = connector_for("simulated", on_hub.platform.connector_config)
 
     with pytest.raises(RuntimeError, match="no transaction open"), transaction.atomic():
         operations._carry_out(connector, "provision", operations.order_for(on_hub))  # type: ignore[arg-type]
@@ -325,7 +327,7 @@ def test_workers_that_die_of_an_operation_again_and_again_end_it(
 
     operation = the_operation(on_hub)
     assert operation.status == OperationStatus.FAILED
-    assert operation.error == operations.INTERRUPTED
+    assert operation.error == reasons.sentence(reasons.INTERRUPTED)
     assert stored(on_hub).status == AllocationStatus.FAILED
 
 
@@ -338,7 +340,7 @@ def test_a_late_worker_records_nothing_once_another_has_taken_over(
     clock.forward(seconds=settings.OPERATION_LEASE_S)
     second = operations._claim(clock.now)
     assert second == first
-    grant = Simulated({}, secret="").provision(order)
+    grant = connector_for("simulated", {}).ensure(order)
 
     operations._record_success(first, order, grant, at=clock.now)
     assert stored(first.allocation).status == AllocationStatus.PROVISIONING
@@ -416,15 +418,16 @@ def test_whoever_leaves_while_the_platform_is_being_called_loses_access_after_it
     if kind == "sync_people":
         run(clock)
         joins(project, stranger, alice, clock)
-    call: Callable[..., Any] = getattr(Simulated, kind)
+    verb = {"provision": "ensure", "sync_people": "people"}[kind]
+    call: Callable[..., Any] = getattr(Simulated, verb)
 
     def meanwhile(self: Simulated, order: Order) -> Any:
-        monkeypatch.setattr(Simulated, kind, call)
+        monkeypatch.setattr(Simulated, verb, call)
         grant = call(self, order)
         leaves(project, ben, alice, clock)
         return grant
 
-    monkeypatch.setattr(Simulated, kind, meanwhile)
+    monkeypatch.setattr(Simulated, verb, meanwhile)
 
     run_until_quiet(clock)
 
@@ -610,7 +613,7 @@ def test_ending_while_the_platform_is_being_called_wins(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     on_batch.operations.update(due_at=clock.now + timedelta(days=1))
-    provision = Simulated.provision
+    provision = Simulated.ensure
     under_way: list[Operation | None] = []
 
     def meanwhile(self: Simulated, order: Order) -> Any:
@@ -620,7 +623,7 @@ def test_ending_while_the_platform_is_being_called_wins(
             under_way.append(operations._claim(clock.now + timedelta(seconds=1)))
         return provision(self, order)
 
-    monkeypatch.setattr(Simulated, "provision", meanwhile)
+    monkeypatch.setattr(Simulated, "ensure", meanwhile)
 
     run_until_quiet(clock)
 

@@ -425,7 +425,7 @@ def test_only_addresses_of_web_pages_are_followed(
 def test_the_simulated_platform_shows_whom_it_lets_in(
     active: Allocation, alice: User, as_alice: Client, as_petra: Client, tmp_path: object, now: datetime
 ) -> None:
-    from earthcode.connectors.simulated import Simulated
+    from earthcode.connectors.registry import connector_for
     from earthcode.provisioning.operations import order_for
 
     config = {"state_folder": str(tmp_path)}
@@ -433,7 +433,7 @@ def test_the_simulated_platform_shows_whom_it_lets_in(
     url = f"/simulated-platform/{active.reference}/"
     assert "You are not let in" in in_one_line(page_of(as_alice, url))
 
-    Simulated(config, secret="").provision(order_for(active))
+    connector_for("simulated", config).ensure(order_for(active))
 
     page = in_one_line(page_of(as_alice, url))
     assert "You are let in" in page
