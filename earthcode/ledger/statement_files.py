@@ -39,9 +39,9 @@ def as_csv(lines: Iterable[StatementLine]) -> Iterator[str]:
                 line.kind.value,
                 line.effective_at.isoformat(),
                 line.recorded_at.isoformat(),
-                _as_text(line.counterpart),
-                _as_text(line.reason),
-                _as_text(line.actor),
+                as_cell(line.counterpart),
+                as_cell(line.reason),
+                as_cell(line.actor),
                 _decimal(line.change),
                 _decimal(line.balance),
                 "" if line.hold_id is None else line.hold_id,
@@ -56,6 +56,6 @@ def _decimal(amount: int) -> str:
     return f"{sign}{abs(amount) // MICRO}.{abs(amount) % MICRO:06d}"
 
 
-def _as_text(words: str) -> str:
+def as_cell(words: str) -> str:
     """What people typed, so that a spreadsheet does not take it for a formula."""
     return f"'{words}" if words[:1] in ("=", "+", "-", "@", "\t", "\r") else words

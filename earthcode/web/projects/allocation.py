@@ -46,6 +46,7 @@ from earthcode.web.parts.forms import Form
 from earthcode.web.parts.opened import page_opened
 from earthcode.web.parts.signed_in import SignedInRequest
 from earthcode.web.parts.timeline import IN_TIMELINES, TimelineEntry, timeline
+from earthcode.web.projects.usage import usage_of
 
 #: Movements of credits that the page shows; the newest of them says what is left, however many there were.
 MOVEMENTS_SHOWN = 20
@@ -86,6 +87,8 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         # What is done goes to the end of the page.
         "set_up_first": set_up.under_way or found.status == AllocationStatus.FAILED or steps.retry is not None,
         "figures": _figures(found, movements, today=timezone.localdate()),
+        "usage": usage_of(found, today=timezone.localdate()),
+        "may_close_usage": found.is_awaiting_usage and request.user.may(Permission.USAGE_REPORT, found),
         "bought": [_bought(line) for line in quote.lines],
         "quote": quote,
         "margin": found.amount - quote.total,
@@ -210,7 +213,9 @@ def _figures(allocation: Allocation, movements: Sequence[books.Movement], *, tod
     last_usage = next((each.effective_at for each in movements if each.target == AccountKind.ACCRUED), None)
     over = allocation.status in (AllocationStatus.ENDING, AllocationStatus.CLOSED)
     left_note = _("of %(credits)s set aside") % {"credits": as_text(allocation.amount)}
-    if allocation.status == AllocationStatus.CLOSED and returned > 0:
+    if allocation.is_awaiting_usage:
+        left_note = _("goes back when the last usage is in")
+    elif allocation.status == AllocationStatus.CLOSED and returned > 0:
         left_note = _("%(credits)s went back to the award") % {"credits": as_text(returned)}
     figures: list[dict[str, object]] = [
         {"label": _("Credits left"), "value": as_text(left), "note": left_note, "main": True},
@@ -333,7 +338,7 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
     ends = {
         "icon": "ph0",
         "title": _("Allocation ends"),
-        "text": _("After %(day)s. Access is taken away and unused credits go back to the award.")
+        "text": _("After %(day)s. Access is taken away. What is not used goes back when the last usage is in.")
         % {"day": date_format(allocation.ends_on)},
     }
     match allocation.status:
@@ -358,6 +363,10 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
             return [
                 {"icon": "ph0", "title": _("Access removed"), "text": _("By %(platform)s.") % {"platform": platform}},
             ]
+        case AllocationStatus.CLOSED if allocation.usage_until is not None and allocation.is_awaiting_usage:
+            day = date_format(timezone.localtime(allocation.usage_until).date())
+            text = _("Late usage is taken until %(day)s. Then what is left goes back to the award.") % {"day": day}
+            return [{"icon": "ph0", "title": _("Last usage"), "text": text}]
     return []
 
 

@@ -2,11 +2,13 @@
 
 from django.urls import URLPattern, path
 
-from earthcode.web.projects import allocation, allocations, awards, pages, simulated
+from earthcode.web.projects import allocation, allocations, awards, pages, simulated, usage
 
 urlpatterns: list[URLPattern] = [
     path("allocations/", allocations.allocations, name="allocations"),
     path("allocations/<slug:reference>/", allocation.allocation, name="allocation"),
+    path("allocations/<slug:reference>/usage.csv", usage.usage_csv, name="allocation_usage_csv"),
+    path("allocations/<slug:reference>/close-usage/", usage.close_usage, name="allocation_close_usage"),
     path("allocations/<slug:reference>/end/", allocation.end, name="allocation_end"),
     path("allocations/<slug:reference>/operations/<int:pk>/retry/", allocation.retry, name="operation_retry"),
     path("awards/<slug:reference>/", awards.award, name="award"),
