@@ -152,6 +152,7 @@ CELERY_BEAT_SCHEDULE = {
     for name, task, every_s in (
         ("run operations", "provisioning.run_operations", 5),
         ("send messages", "notifications.send_messages", 5),
+        ("keep deadlines", "sponsorship.keep_deadlines", 60),
         ("give back credits", "ledger.give_back", 60),
         ("roll up accounts", "ledger.roll_up", 300),
         ("write spans", "ledger.write_spans", 300),

@@ -50,6 +50,7 @@ class Permission(StrEnum):
     REQUEST_ENDORSE = "resource_request.endorse"
     REQUEST_REVIEW = "resource_request.review"
     REQUEST_DECIDE = "resource_request.decide"
+    QUOTATION_ANSWER = "quotation.answer"
     ALLOCATION_VIEW = "allocation.view"
     ALLOCATION_USE = "allocation.use"
     ALLOCATION_PLACE = "allocation.place"
@@ -82,6 +83,8 @@ GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.REQUEST_REVIEW,
             Permission.REQUEST_DECIDE,
             Permission.CALL_MANAGE,
+            # Only in place of a provider that has nobody here: a condition of the lifecycle.
+            Permission.QUOTATION_ANSWER,
             Permission.APPLICATION_VIEW,
             Permission.APPLICATION_DECIDE,
             Permission.ADMINISTRATORS_MANAGE,
@@ -118,6 +121,7 @@ PROVIDER_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         {
             Permission.ADMINISTRATORS_MANAGE,
             Permission.OFFERING_EDIT,
+            Permission.QUOTATION_ANSWER,
             Permission.ALLOCATION_VIEW,
             Permission.OPERATION_RETRY,
             Permission.USAGE_REPORT,

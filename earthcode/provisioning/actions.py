@@ -86,6 +86,7 @@ def place(award: Award, line: RequestLine, *, by: User, at: datetime) -> Allocat
             workload=line.workload,
             quote=line.quote,
             quoted_at=line.quoted_at,
+            terms=line.terms,
             amount=line.amount,
             starts_on=award.starts_on,
             ends_on=sponsorship.months_after(award.starts_on, line.months),
@@ -170,7 +171,8 @@ def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) 
     )
     allocation.award, allocation.platform, allocation.reference = award, platform, reference
     allocation.hold_id = hold.pk
-    allocation.terms = terms_as_json(
+    # A price that the provider gave for this project comes with terms of its own.
+    allocation.terms = allocation.terms or terms_as_json(
         terms_of(allocation.plan, Workload.from_json(allocation.workload), on=allocation.quoted_at.date())
     )
     allocation.status_since = allocation.created_at = at

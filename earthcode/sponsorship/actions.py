@@ -20,7 +20,9 @@ from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.money import as_text
-from earthcode.sponsorship import checks, messages
+from earthcode.sponsorship import checks, messages, quotations
+from earthcode.sponsorship.editing import NotEditable as NotEditable
+from earthcode.sponsorship.editing import lock, lock_for_editing, saved
 from earthcode.sponsorship.events import AwardEvent, RequestEvent
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import (
@@ -31,7 +33,6 @@ from earthcode.sponsorship.models import (
     DecisionKind,
     Endorsement,
     RequestLine,
-    RequestStatus,
     ResourceRequest,
 )
 from earthcode.sponsorship.queries import holidays_from
@@ -39,12 +40,6 @@ from earthcode.sponsorship.workdays import working_days_after
 
 #: Names our own idempotency keys: the same decision always has the same key.
 _KEYS = uuid.UUID("5a1d0f4e-8f0e-4f53-9a5b-6f5d0c6b2b11")
-
-
-class NotEditable(Refused):
-    """The request is no draft of one's own any more."""
-
-    code = "not_editable"
 
 
 class PriceUnknown(Refused):
@@ -99,11 +94,11 @@ def start(*, title: str, project: Project | None = None, by: User, at: datetime)
 @transaction.atomic
 def save_project(resource_request: ResourceRequest, *, title: str, project: Project, by: User, at: datetime) -> None:
     """Task "Project and team"."""
-    _lock_for_editing(resource_request, by)
+    lock_for_editing(resource_request, by)
     if not by.may(Permission.REQUEST_EDIT, project):
         raise NotPermitted("You are not in this project.", field="project")
     resource_request.title, resource_request.project = _title(title), project
-    _saved(resource_request, RequestEvent.SAVE_PROJECT, by=by, at=at, fields=["title", "project"])
+    saved(resource_request, RequestEvent.SAVE_PROJECT, by=by, at=at, fields=["title", "project"])
 
 
 @transaction.atomic
@@ -120,7 +115,7 @@ def save_line(
 
     An earlier line of the same plan is replaced.
     """
-    _lock_for_editing(resource_request, by)
+    lock_for_editing(resource_request, by)
     refuse_if_retired(plan.offering, on=at.date(), field="plan")
     if not (plan.is_listed and plan.offering.is_listed):
         raise InvalidInput(f"{plan} is no longer offered.", field="plan")
@@ -128,6 +123,7 @@ def save_line(
         raise InvalidInput(f"Enter a margin from 0 to {MARGIN_PERCENT_MAX} percent.", field="margin")
     quote = priced(plan, workload, at=at)
     amount = quote.total + margin_on(quote.total, margin_percent)
+    quotations.take_back(resource_request, plan=plan, by=by, at=at)
     line, _ = RequestLine.objects.update_or_create(
         resource_request=resource_request,
         plan=plan,
@@ -140,9 +136,11 @@ def save_line(
             "margin_percent": margin_percent,
             "amount": amount,
             "quoted_at": at,
+            "terms": [],
+            "valid_until": None,
         },
     )
-    _saved(resource_request, RequestEvent.SAVE_LINE, by=by, at=at, data={"plan": str(plan), "amount": amount})
+    saved(resource_request, RequestEvent.SAVE_LINE, by=by, at=at, data={"plan": str(plan), "amount": amount})
     return line
 
 
@@ -159,42 +157,43 @@ def priced(plan: Plan, workload: Workload, *, at: datetime) -> Quote:
 @transaction.atomic
 def remove_line(resource_request: ResourceRequest, *, line: RequestLine, by: User, at: datetime) -> None:
     """Take a plan out of the request; taking it out twice changes nothing."""
-    _lock_for_editing(resource_request, by)
+    lock_for_editing(resource_request, by)
+    quotations.take_back(resource_request, plan=line.plan, by=by, at=at)
     removed, _ = RequestLine.objects.filter(pk=line.pk, resource_request=resource_request).delete()
     if removed:
-        _saved(resource_request, RequestEvent.SAVE_LINE_REMOVED, by=by, at=at, data={"plan": str(line.plan)})
+        saved(resource_request, RequestEvent.SAVE_LINE_REMOVED, by=by, at=at, data={"plan": str(line.plan)})
 
 
 @transaction.atomic
 def save_period(resource_request: ResourceRequest, *, starts_on: date, by: User, at: datetime) -> None:
     """When the work starts; each line says for how many months."""
-    _lock_for_editing(resource_request, by)
+    lock_for_editing(resource_request, by)
     if starts_on < at.date():
         raise InvalidInput("The work cannot start in the past.", field="starts_on")
     if starts_on > at.date() + timedelta(days=366):
         raise InvalidInput("The work has to start within a year.", field="starts_on")
     resource_request.starts_on = starts_on
-    _saved(resource_request, RequestEvent.SAVE_PERIOD, by=by, at=at, fields=["starts_on"])
+    saved(resource_request, RequestEvent.SAVE_PERIOD, by=by, at=at, fields=["starts_on"])
 
 
 @transaction.atomic
 def save_case(resource_request: ResourceRequest, *, science_case: str, by: User, at: datetime) -> None:
     """Task "Science case", in Markdown."""
-    _lock_for_editing(resource_request, by)
+    lock_for_editing(resource_request, by)
     resource_request.science_case = science_case.strip()
-    _saved(resource_request, RequestEvent.SAVE_CASE, by=by, at=at, fields=["science_case"])
+    saved(resource_request, RequestEvent.SAVE_CASE, by=by, at=at, fields=["science_case"])
 
 
 @transaction.atomic
 def save_call(resource_request: ResourceRequest, *, call: Call | None, by: User, at: datetime) -> None:
     """Which call the request goes to; None: the one that fits best on the day it is sent."""
-    _lock_for_editing(resource_request, by)
+    lock_for_editing(resource_request, by)
     if resource_request.frozen_rules:
         raise InvalidInput(f"The request was sent to {resource_request.call}.", field="call")
     if call is not None and not call.takes_requests_on(at.date()):
         raise InvalidInput(f"{call} takes no requests at the moment.", field="call")
     resource_request.call = call
-    _saved(
+    saved(
         resource_request,
         RequestEvent.SAVE_CALL,
         by=by,
@@ -215,12 +214,12 @@ def save_declarations(
     at: datetime,
 ) -> None:
     """Task "Check and send": what the applicant declares."""
-    _lock_for_editing(resource_request, by)
+    lock_for_editing(resource_request, by)
     resource_request.non_commercial = non_commercial
     resource_request.no_provider_tie = no_provider_tie
     resource_request.will_publish = will_publish
     fields = ["non_commercial", "no_provider_tie", "will_publish"]
-    _saved(resource_request, RequestEvent.SAVE_DECLARATIONS, by=by, at=at, fields=fields)
+    saved(resource_request, RequestEvent.SAVE_DECLARATIONS, by=by, at=at, fields=fields)
 
 
 @transaction.atomic
@@ -256,7 +255,7 @@ def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer:
 
     ``answer`` is the applicant's reply where the manager asked a question.
     """
-    _lock(resource_request)
+    lock(resource_request)
     if missing := checks.missing_from(resource_request):
         raise Incomplete(missing)
     call = checks.call_for(resource_request, on=at.date())
@@ -266,6 +265,10 @@ def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer:
     if not resource_request.frozen_rules and not call.takes_requests_on(at.date()):
         raise NoOpenCall(f"{call} takes no requests at the moment; choose another call.", field="call")
     rules = checks.rules_for(resource_request, call)
+    if not rules.sent_with_open_quotations and (unpriced := checks.unpriced_in(resource_request)):
+        raise Incomplete(
+            [checks.Missing("platforms", f"{call} takes requests with all prices: accept that of {unpriced[0]}.")]
+        )
     if too_long := checks.too_long_for(resource_request, call):
         raise CaseTooLong(too_long.sentence, field=too_long.task)
     if resource_request.starts_on is not None and resource_request.starts_on < at.date():
@@ -306,6 +309,7 @@ def submit(resource_request: ResourceRequest, *, by: User, at: datetime, answer:
 def withdraw(resource_request: ResourceRequest, *, by: User, at: datetime) -> None:
     """The applicant takes the request back. It stays readable."""
     RESOURCE_REQUEST.advance(resource_request, "withdraw", by=by, at=at)
+    quotations.take_back(resource_request, by=by, at=at)
 
 
 # --- deciding --------------------------------------------------------------------------------------------------------
@@ -367,6 +371,7 @@ def reject(resource_request: ResourceRequest, *, reason: str, by: User, at: date
     """Turn the request down. The reason stays readable, and the applicant may use the request as a new draft."""
     RESOURCE_REQUEST.advance(resource_request, "reject", by=by, at=at, data={"reason": reason})
     decision = _decide(resource_request, DecisionKind.REJECT, reason, by=by, at=at)
+    quotations.take_back(resource_request, by=System("sponsorship"), at=at)
     messages.decided(decision, subject="not granted")
     return decision
 
@@ -429,40 +434,6 @@ def _title(title: str) -> str:
     if len(title) > 200:
         raise InvalidInput("Use at most 200 characters for the title.", field="title")
     return title
-
-
-def _lock(resource_request: ResourceRequest) -> None:
-    """Bring the request up to date under a lock, so that two people's saves follow one another."""
-    locked = ResourceRequest.objects.select_for_update(no_key=True, of=("self",)).get(pk=resource_request.pk)
-    resource_request.refresh_from_db(from_queryset=ResourceRequest.objects.filter(pk=locked.pk))
-    # What was prefetched for a page is no more to be trusted than the row itself.
-    resource_request.__dict__.pop("_prefetched_objects_cache", None)
-
-
-def _lock_for_editing(resource_request: ResourceRequest, by: User) -> None:
-    _lock(resource_request)
-    if resource_request.may_be_edited_by(by):
-        return
-    if resource_request.status in (RequestStatus.DRAFT, RequestStatus.INFO_NEEDED):
-        raise NotPermitted("Only the project's people can change this request.")
-    raise NotEditable(f"This request is “{resource_request.get_status_display()}” and can no longer be changed.")
-
-
-def _saved(
-    resource_request: ResourceRequest,
-    event: RequestEvent,
-    *,
-    by: User,
-    at: datetime,
-    fields: list[str] | None = None,
-    data: dict[str, object] | None = None,
-) -> None:
-    resource_request.saved_at = at
-    resource_request.amount = sum(
-        RequestLine.objects.filter(resource_request=resource_request).values_list("amount", flat=True)
-    )
-    resource_request.save(update_fields=["saved_at", "amount", *(fields or [])])
-    audit.record(event, by=by, about=resource_request, at=at, data=data)
 
 
 def _next_reference(day: date) -> str:

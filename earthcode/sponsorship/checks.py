@@ -4,7 +4,7 @@ Two kinds. What is *missing* refuses the sending and names the task of the hub t
 rule* is recorded with the request as a check, so that applicant and manager read the same sentences.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from itertools import chain
@@ -72,6 +72,11 @@ def missing_from(resource_request: ResourceRequest) -> list[Missing]:
         sentence = "Confirm that nobody in the project is tied to a provider it asks for."
         found.append(Missing("check", sentence, field="no_provider_tie"))
     return found
+
+
+def unpriced_in(resource_request: ResourceRequest) -> list[Plan]:
+    """The plans whose price was asked for and is not accepted."""
+    return [line.plan for line in resource_request.lines.all() if not line.is_priced]
 
 
 def rules_for(resource_request: ResourceRequest, call: Call) -> Rules:
@@ -173,6 +178,7 @@ def findings_for(resource_request: ResourceRequest, call: Call, *, on: date) -> 
         *_period(resource_request, call, rules),
         *_case(resource_request, call, rules),
         *_prices(resource_request, on),
+        *_quotations(resource_request, on),
         *_sponsorable(resource_request),
         *_endorsement(resource_request, rules),
         *_publication(resource_request),
@@ -292,6 +298,8 @@ def _prices(resource_request: ResourceRequest, on: date) -> Iterator[Finding]:
     components = catalogue.components_on([line.plan_id for line in lines], on)
     changed = []
     for line in lines:
+        if line.valid_until is not None or not line.is_priced:
+            continue
         workload = Workload.from_json(line.workload)
         now = quote(components.get(line.plan_id, ()), workload, months_max=line.plan.months_max)
         if not isinstance(now, Quote) or now.total + margin_on(now.total, line.margin_percent) != line.amount:
@@ -300,6 +308,22 @@ def _prices(resource_request: ResourceRequest, on: date) -> Iterator[Finding]:
         yield Finding("prices", Outcome.WARN, f"Prices changed since the estimate: {', '.join(changed)}.")
     else:
         yield Finding("prices", Outcome.PASS, "The estimate matches today's prices.")
+
+
+def _quotations(resource_request: ResourceRequest, on: date) -> Iterator[Finding]:
+    """Prices that providers gave for this request: accepted, and still valid on this day."""
+    if unpriced := unpriced_in(resource_request):
+        yield Finding("quotations", Outcome.WARN, f"A price was asked for and is not accepted: {_names(unpriced)}.")
+    quoted = [line for line in resource_request.lines.all() if line.valid_until is not None]
+    if lapsed := [line.plan for line in quoted if line.valid_until is not None and line.valid_until < on]:
+        yield Finding("quotations_valid", Outcome.FAIL, f"The provider's price is no longer valid: {_names(lapsed)}.")
+    elif quoted:
+        until = min(line.valid_until for line in quoted if line.valid_until is not None)
+        yield Finding("quotations_valid", Outcome.PASS, f"The provider's price is valid until {until:%-d %B %Y}.")
+
+
+def _names(plans: Iterable[Plan]) -> str:
+    return ", ".join(str(plan) for plan in plans)
 
 
 def _sponsorable(resource_request: ResourceRequest) -> Iterator[Finding]:

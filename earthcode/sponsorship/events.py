@@ -42,3 +42,17 @@ class FundingEvent(EventName):
 class HolidayEvent(EventName):
     ADD = "holiday.add", "Holiday added"
     REMOVE = "holiday.remove", "Holiday removed"
+
+
+class QuotationEvent(EventName):
+    ASK = "quotation.ask", "Price asked for"
+    ASK_BACK = "quotation.ask_back", "Asked for another price"
+    ANSWER = "quotation.answer", "Price given"
+    DECLINE = "quotation.decline", "No price given"
+    ACCEPT = "quotation.accept", "Price accepted"
+    WITHDRAW = "quotation.withdraw", "Price not needed any more"
+    LAPSE = "quotation.lapse", "Price lapsed"
+
+
+class AttachmentEvent(EventName):
+    ADD = "attachment.add", "File added"

@@ -1,17 +1,19 @@
 """Who may move a resource request, and from where to where. The answer to "who may approve?" is the line "approve"."""
 
 from earthcode.audit.actors import Actor
-from earthcode.identity.models import User
-from earthcode.identity.roles import Permission
+from earthcode.identity.models import Organisation, RoleGrant, User
+from earthcode.identity.roles import Permission, Role
 from earthcode.lib.errors import Refused
 from earthcode.lifecycle import Lifecycle, step
-from earthcode.sponsorship.events import CallEvent, FundingEvent, RequestEvent
+from earthcode.sponsorship.events import CallEvent, FundingEvent, QuotationEvent, RequestEvent
 from earthcode.sponsorship.models import (
     Call,
     CallFunding,
     CallStatus,
     FundingStatus,
     Outcome,
+    Quotation,
+    QuotationStatus,
     RequestStatus,
     ResourceRequest,
 )
@@ -84,6 +86,20 @@ def not_endorsed_yet(resource_request: ResourceRequest, by: Actor) -> Refused | 
     return WasEndorsed("This request is endorsed already.") if hasattr(resource_request, "endorsement") else None
 
 
+class PriceMissing(Refused):
+    """A price was asked for and is not accepted, so there is no amount to decide on."""
+
+    code = "price_missing"
+
+
+def every_line_is_priced(resource_request: ResourceRequest, by: Actor) -> Refused | None:
+    del by
+    for line in resource_request.lines.all():
+        if not line.is_priced:
+            return PriceMissing(f"The price of {line.plan} was asked for and is not accepted yet.")
+    return None
+
+
 class WasEndorsed(Refused):
     """There is one endorsement of a request."""
 
@@ -130,7 +146,7 @@ RESOURCE_REQUEST = Lifecycle[ResourceRequest](
         {IN_REVIEW},
         APPROVED,
         needs=Permission.REQUEST_DECIDE,
-        provided=(by_someone_without_interest, checks_hold, endorsed_where_needed),
+        provided=(by_someone_without_interest, every_line_is_priced, checks_hold, endorsed_where_needed),
     ),
     step("reject", {IN_REVIEW}, REJECTED, needs=Permission.REQUEST_DECIDE, provided=by_someone_without_interest),
 )
@@ -174,4 +190,60 @@ CALL_FUNDING = Lifecycle[CallFunding](
         provided=by_another_manager,
     ),
     step("decline", {FundingStatus.WAITING}, FundingStatus.DECLINED, needs=Permission.CALL_MANAGE, by_system=True),
+)
+
+
+class NotForTheProvider(Refused):
+    """A provider that has people here answers by them."""
+
+    code = "provider_answers_itself"
+
+
+def provider_has_people(provider: Organisation) -> bool:
+    """Whether somebody on this site looks after the provider's things."""
+    return RoleGrant.objects.filter(
+        organisation=provider, role=Role.PROVIDER_ADMINISTRATOR, user__is_active=True
+    ).exists()
+
+
+def by_the_provider_or_in_its_place(quotation: Quotation, by: Actor) -> Refused | None:
+    """The provider's people answer; where it has none here, ESA records what came by mail."""
+    if isinstance(by, User) and quotation.provider_scope & by.grants.provider_roles.keys():
+        return None
+    provider = quotation.plan.offering.platform.provider
+    if provider_has_people(provider):
+        return NotForTheProvider(f"{provider} has people on this site, who answer for it.")
+    return None
+
+
+ASKED, ANSWERED, ACCEPTED = QuotationStatus.ASKED, QuotationStatus.ANSWERED, QuotationStatus.ACCEPTED
+
+QUOTATION = Lifecycle[Quotation](
+    "quotation",
+    QuotationEvent,
+    step(
+        "answer",
+        {ASKED, ANSWERED},
+        ANSWERED,
+        needs=Permission.QUOTATION_ANSWER,
+        provided=by_the_provider_or_in_its_place,
+    ),
+    step(
+        "decline",
+        {ASKED, ANSWERED},
+        QuotationStatus.DECLINED,
+        needs=Permission.QUOTATION_ANSWER,
+        provided=by_the_provider_or_in_its_place,
+    ),
+    step("ask_back", {ANSWERED}, ASKED, needs=Permission.REQUEST_EDIT),
+    step("accept", {ANSWERED}, ACCEPTED, needs=Permission.REQUEST_EDIT),
+    step(
+        "withdraw",
+        {ASKED, ANSWERED, ACCEPTED},
+        QuotationStatus.WITHDRAWN,
+        needs=Permission.REQUEST_EDIT,
+        by_system=True,
+        label="Take back",
+    ),
+    step("lapse", {ANSWERED}, QuotationStatus.LAPSED),
 )

@@ -10,7 +10,7 @@ from earthcode.identity.roles import Role
 from earthcode.lib.money import as_text
 from earthcode.notifications import actions as notifications
 from earthcode.notifications.actions import Recipient
-from earthcode.sponsorship.models import CallFunding, Decision, ResourceRequest
+from earthcode.sponsorship.models import CallFunding, Decision, Quotation, ResourceRequest
 
 
 def sent(resource_request: ResourceRequest, *, at: datetime) -> None:
@@ -71,6 +71,83 @@ def decided(decision: Decision, *, subject: str) -> None:
         link=resource_request.get_absolute_url(),
         at=decision.at,
     )
+
+
+def price_asked_for(quotation: Quotation, *, at: datetime) -> None:
+    """To those who look after the provider's offerings; where nobody does, to ESA, who asks by mail."""
+    _tell_provider(
+        quotation,
+        key=f"asked:{at.isoformat()}",
+        subject="a price to give",
+        body=f"{quotation.resource_request.project} asks for a price of {quotation.plan}. Answer by "
+        f"{quotation.answer_by:%-d %B %Y}.\n\n{quotation.note or quotation.words}",
+        at=at,
+    )
+
+
+def price_no_longer_wanted(quotation: Quotation, *, at: datetime) -> None:
+    """To whoever was asked."""
+    body = f"The price of {quotation.plan} is not needed any more."
+    _tell_provider(quotation, key="withdrawn", subject="no price needed", body=body, at=at)
+
+
+def price_accepted(quotation: Quotation, *, at: datetime) -> None:
+    """To whoever gave it."""
+    body = f"Your price of {as_text(quotation.total)} credits for {quotation.plan} was accepted. ESA decides next."
+    _tell_provider(quotation, key="accepted", subject="price accepted", body=body, at=at)
+
+
+def price_given(quotation: Quotation, *, at: datetime) -> None:
+    """To the project's people."""
+    body = f"{quotation.plan} costs {as_text(quotation.total)} credits. Accept the price by {quotation.valid_until:%-d %B %Y}."
+    _tell_project(quotation, key=f"answered:{at.isoformat()}", subject="a price for you", body=body, at=at)
+
+
+def price_declined(quotation: Quotation, *, at: datetime) -> None:
+    """To the project's people."""
+    body = f"The provider gives no price for {quotation.plan}.\n\n{quotation.note}"
+    _tell_project(quotation, key="declined", subject="no price", body=body, at=at)
+
+
+def price_lapsed(quotation: Quotation, *, at: datetime) -> None:
+    """To the project's people."""
+    body = f"The price of {quotation.plan} was valid until {quotation.valid_until:%-d %B %Y}. Ask for it again."
+    _tell_project(quotation, key=f"lapsed:{quotation.valid_until}", subject="price lapsed", body=body, at=at)
+
+
+def price_overdue(quotation: Quotation, *, at: datetime) -> None:
+    """To the provider and to the project's people, once for each day that was promised."""
+    key = f"overdue:{quotation.answer_by}"
+    body = f"The price of {quotation.plan} was to be given by {quotation.answer_by:%-d %B %Y}."
+    _tell_provider(quotation, key=key, subject="a price is overdue", body=body, at=at)
+    _tell_project(quotation, key=key, subject="a price is overdue", body=f"{body} We reminded the provider.", at=at)
+
+
+def _tell_provider(quotation: Quotation, *, key: str, subject: str, body: str, at: datetime) -> None:
+    provider = quotation.plan.offering.platform.provider
+    of_provider = User.objects.filter(
+        role_grants__role=Role.PROVIDER_ADMINISTRATOR, role_grants__organisation=provider, is_active=True
+    ).distinct()
+    people = (
+        of_provider if of_provider.exists() else User.objects.filter(role_grants__role=Role.ESA_MANAGER, is_active=True)
+    )
+    _tell(quotation, people, key=key, subject=subject, body=body, at=at)
+
+
+def _tell_project(quotation: Quotation, *, key: str, subject: str, body: str, at: datetime) -> None:
+    people = User.objects.filter(memberships__project=quotation.resource_request.project)
+    _tell(quotation, people, key=key, subject=subject, body=body, at=at)
+
+
+def _tell(quotation: Quotation, people: Iterable[User], *, key: str, subject: str, body: str, at: datetime) -> None:
+    for person in people:
+        notifications.send(
+            key=f"{quotation.reference}:{key}:{person.public_id}",
+            to=Recipient(person.public_id, person.email),
+            subject=f"{quotation.reference}: {subject}",
+            body=body,
+            at=at,
+        )
 
 
 def _send(

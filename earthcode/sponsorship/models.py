@@ -332,6 +332,14 @@ class RequestLine(models.Model):
     )
     amount = models.BigIntegerField(help_text="Micro-credits: the total of the quote, and the margin")
     quoted_at = models.DateTimeField()
+    terms = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Of an accepted quotation: what usage is rated by (catalogue.terms.Term); empty: the plan's own terms",
+    )
+    valid_until = models.DateField(
+        null=True, blank=True, help_text="Of an accepted quotation: it has to be granted by then"
+    )
 
     class Meta:
         ordering = ["pk"]
@@ -345,9 +353,133 @@ class RequestLine(models.Model):
         return str(self.plan)
 
     @property
+    def is_priced(self) -> bool:
+        """Whether there is a price. Where not, one was asked for (``Quotation``), and the amount is zero until it is accepted."""
+        return bool(self.quote["lines"])
+
+    @property
     def margin(self) -> int:
         """Micro-credits that are asked for on top of the quote."""
         return self.amount - Quote.from_json(self.quote).total
+
+
+class QuotationStatus(models.TextChoices):
+    """Words and codes as in the interface."""
+
+    ASKED = "asked", "Price asked for"
+    ANSWERED = "answered", "Answered"
+    ACCEPTED = "accepted", "Accepted"
+    DECLINED = "declined", "Declined"
+    LAPSED = "lapsed", "Lapsed"
+    WITHDRAWN = "withdrawn", "Taken back"
+
+
+class QuotationQuerySet(models.QuerySet["Quotation"]):
+    def open_to_an_answer(self) -> QuotationQuerySet:
+        """Those that the provider may still answer, for the first time or anew."""
+        return self.filter(status__in=[QuotationStatus.ASKED, QuotationStatus.ANSWERED])
+
+    def visible_to(self, user: User) -> QuotationQuerySet:
+        """One's own projects', those of the providers one answers for, and all of them for those who see every request."""
+        if user.may(Permission.REQUEST_VIEW):
+            return self.all()
+        return self.filter(
+            Q(resource_request__project__in=user.grants.projects_with(Permission.REQUEST_VIEW))
+            | Q(plan__offering__platform__provider__in=user.grants.providers_with(Permission.QUOTATION_ANSWER))
+        )
+
+
+class Quotation(HasLifecycle):
+    """A provider's price for one plan of a request: asked for and answered here, frozen once it is accepted.
+
+    It outlives its line: what a provider was asked stays readable when the plan was taken out of the request.
+    """
+
+    reference = models.CharField(max_length=20, unique=True)
+    resource_request = models.ForeignKey(ResourceRequest, on_delete=models.PROTECT, related_name="quotations")
+    line = models.ForeignKey(RequestLine, null=True, blank=True, on_delete=models.SET_NULL, related_name="quotations")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="quotations")
+    status = models.CharField(max_length=9, choices=QuotationStatus.choices, default=QuotationStatus.ASKED)
+    workload = models.JSONField(help_text="catalogue.workload.Workload")
+    words = models.TextField(help_text="What the applicant tells the provider")
+    work_days = models.PositiveSmallIntegerField(
+        default=0, help_text="Days of somebody's work, for support or training"
+    )
+    shares_case = models.BooleanField(default=False, help_text="Whether the provider may read the science case")
+    asked_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    asked_at = models.DateTimeField()
+    answer_by = models.DateField()
+    note = models.TextField(blank=True, help_text="Why it was declined, or what the applicant wants to be different")
+    quote = models.JSONField(default=dict, blank=True, help_text="catalogue.pricing.Quote; empty: not answered yet")
+    total = models.BigIntegerField(default=0, help_text="Micro-credits")
+    valid_until = models.DateField(null=True, blank=True)
+    conditions = models.TextField(blank=True)
+    answered_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    answered_at = models.DateTimeField(null=True, blank=True)
+    is_recorded = models.BooleanField(default=False, help_text="Came by mail and was put in by ESA")
+
+    objects: ClassVar[QuotationQuerySet] = QuotationQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-asked_at", "-pk"]
+        indexes = [models.Index("status", "answer_by", name="sponsorship_quotation_due")]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(status__in=QuotationStatus.values), name="sponsorship_quotation_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=[QuotationStatus.ANSWERED, QuotationStatus.ACCEPTED])
+                | Q(total__gt=0, valid_until__isnull=False, answered_by__isnull=False, answered_at__isnull=False),
+                name="sponsorship_answered_quotation_has_a_price",
+            ),
+            models.UniqueConstraint(
+                "resource_request",
+                "plan",
+                condition=Q(status__in=[QuotationStatus.ASKED, QuotationStatus.ANSWERED, QuotationStatus.ACCEPTED]),
+                name="sponsorship_one_live_quotation_of_a_plan",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def project_scope(self) -> int | None:
+        return self.resource_request.project_id
+
+    @property
+    def provider_scope(self) -> frozenset[int]:
+        return frozenset({self.plan.offering.platform.provider_id})
+
+
+class Attachment(models.Model):
+    """A file of a request, or of a quotation of it; ``attachments.checked`` says what may be kept."""
+
+    resource_request = models.ForeignKey(ResourceRequest, on_delete=models.PROTECT, related_name="attachments")
+    quotation = models.ForeignKey(
+        Quotation, null=True, blank=True, on_delete=models.PROTECT, related_name="attachments"
+    )
+    name = models.CharField(max_length=120)
+    media_type = models.CharField(max_length=40)
+    size = models.PositiveIntegerField()
+    sha256 = models.CharField(max_length=64)
+    content = models.BinaryField()
+    by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                "resource_request", "quotation", "sha256", nulls_distinct=False, name="sponsorship_same_file_once"
+            ),
+            models.CheckConstraint(
+                condition=Q(size__gt=0, size__lte=10 * 1024 * 1024), name="sponsorship_attachment_is_small"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
 
 
 class Outcome(models.TextChoices):

@@ -14,7 +14,7 @@ from earthcode.onboarding.lifecycle import APPLICATION, APPLICATION_ITEM
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.publishing.lifecycle import OFFERING_DRAFT
 from earthcode.sponsorship.events import RequestEvent
-from earthcode.sponsorship.lifecycle import CALL, CALL_FUNDING, RESOURCE_REQUEST
+from earthcode.sponsorship.lifecycle import CALL, CALL_FUNDING, QUOTATION, RESOURCE_REQUEST
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -94,5 +94,14 @@ def test_every_state_of_the_table_is_known_to_the_model(lifecycle: Lifecycle) ->
 
 def test_the_diagrams_in_the_documentation_are_those_of_the_tables(request: pytest.FixtureRequest) -> None:
     page = (request.config.rootpath / "docs" / "lifecycles.md").read_text()
-    for lifecycle in (CALL, CALL_FUNDING, RESOURCE_REQUEST, ALLOCATION, OFFERING_DRAFT, APPLICATION, APPLICATION_ITEM):
+    for lifecycle in (
+        CALL,
+        CALL_FUNDING,
+        QUOTATION,
+        RESOURCE_REQUEST,
+        ALLOCATION,
+        OFFERING_DRAFT,
+        APPLICATION,
+        APPLICATION_ITEM,
+    ):
         assert lifecycle.diagram() in page

@@ -1,0 +1,49 @@
+"""What every change of a request goes through: the lock, who may, and the sum that is kept with it."""
+
+from datetime import datetime
+
+from earthcode.audit import actions as audit
+from earthcode.identity.models import User
+from earthcode.lib.errors import NotPermitted, Refused
+from earthcode.sponsorship.events import RequestEvent
+from earthcode.sponsorship.models import RequestLine, RequestStatus, ResourceRequest
+
+
+class NotEditable(Refused):
+    """The request is no draft of one's own any more."""
+
+    code = "not_editable"
+
+
+def lock(resource_request: ResourceRequest) -> None:
+    """Bring the request up to date under a lock, so that two people's saves follow one another."""
+    locked = ResourceRequest.objects.select_for_update(no_key=True, of=("self",)).get(pk=resource_request.pk)
+    resource_request.refresh_from_db(from_queryset=ResourceRequest.objects.filter(pk=locked.pk))
+    # What was prefetched for a page is no more to be trusted than the row itself.
+    resource_request.__dict__.pop("_prefetched_objects_cache", None)
+
+
+def lock_for_editing(resource_request: ResourceRequest, by: User) -> None:
+    lock(resource_request)
+    if resource_request.may_be_edited_by(by):
+        return
+    if resource_request.status in (RequestStatus.DRAFT, RequestStatus.INFO_NEEDED):
+        raise NotPermitted("Only the project's people can change this request.")
+    raise NotEditable(f"This request is “{resource_request.get_status_display()}” and can no longer be changed.")
+
+
+def saved(
+    resource_request: ResourceRequest,
+    event: RequestEvent,
+    *,
+    by: User,
+    at: datetime,
+    fields: list[str] | None = None,
+    data: dict[str, object] | None = None,
+) -> None:
+    resource_request.saved_at = at
+    resource_request.amount = sum(
+        RequestLine.objects.filter(resource_request=resource_request).values_list("amount", flat=True)
+    )
+    resource_request.save(update_fields=["saved_at", "amount", *(fields or [])])
+    audit.record(event, by=by, about=resource_request, at=at, data=data)
