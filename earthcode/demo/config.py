@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Self
 
 BASE_DIR = Path(__file__).resolve().parents[2]
+#: A member of ``settings.DATABASE_SITE_ROLE``, which ``prepare`` makes on the embedded server.
+SERVING_LOGIN = "nor_site"
 
 
 class ConfigError(Exception):
@@ -116,14 +118,25 @@ class Config:
 
     @property
     def database_url(self) -> str:
+        """As whom the site serves: on the embedded server a login that can change neither the books nor the audit trail."""
+        return self.external_database_url or self._embedded("earthcode", login=SERVING_LOGIN)
+
+    @property
+    def owner_database_url(self) -> str:
+        """As whom tables are made."""
         return self.external_database_url or self._embedded("earthcode")
+
+    @property
+    def serving_login(self) -> str:
+        """Empty where another server has logins of its own."""
+        return "" if self.external_database_url else SERVING_LOGIN
 
     @property
     def sso_database_url(self) -> str:
         return self.external_sso_database_url or self._embedded("sso")
 
-    def _embedded(self, database: str) -> str:
-        return f"postgres://earthcode@127.0.0.1:{self.ports.database}/{database}"
+    def _embedded(self, database: str, *, login: str = "earthcode") -> str:
+        return f"postgres://{login}@127.0.0.1:{self.ports.database}/{database}"
 
     @property
     def logs(self) -> Path:

@@ -17,8 +17,25 @@ def main() -> None:
     from django.core.management import call_command
 
     call_command("migrate", interactive=False)
+    if login := os.environ.get("DEMO_SERVING_LOGIN"):
+        _make_serving_login(login)
     _collect_static_files()
     call_command("seed_demo")
+
+
+def _make_serving_login(login: str) -> None:
+    """The login that the other processes connect with."""
+    from django.db import connection
+
+    from earthcode.lib import rights
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT FROM pg_roles WHERE rolname = %s)", [login])
+        (is_there,) = cursor.fetchone()
+        quoted = connection.ops.quote_name(login)
+        if not is_there:
+            cursor.execute(f"CREATE ROLE {quoted} LOGIN")
+        cursor.execute(f"GRANT {connection.ops.quote_name(rights.role())} TO {quoted}")
 
 
 def _collect_static_files() -> None:

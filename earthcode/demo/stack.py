@@ -76,7 +76,14 @@ def parts(config: Config) -> list[Part]:
         )
     return [
         *wanted,
-        process("prepare", "Tables, static files, demo data", python("earthcode.demo.prepare"), needs=database),
+        Process(
+            "prepare",
+            "Tables, static files, demo data",
+            python("earthcode.demo.prepare"),
+            environment | {"DATABASE_URL": config.owner_database_url, "DEMO_SERVING_LOGIN": config.serving_login},
+            config.logs / "prepare.log",
+            needs=database,
+        ),
         process(
             "worker",
             "Worker",

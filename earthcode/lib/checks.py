@@ -51,7 +51,7 @@ def serving_login(databases: Sequence[str] | None = None, **_: object) -> list[c
     return [
         kind(
             f"The login of DATABASE_URL could change the books or the audit trail: it {'; it '.join(excess[:5])}.",
-            hint=f"Serve as a member of {rights.role()} and migrate as the owner; docs/running.md says how.",
+            hint=f"Serve as a member of {rights.role()} and migrate as the owner; docs/upgrading.md says how.",
             id="lib.W003" if on_loopback else "lib.E002",
         )
     ]

@@ -4,7 +4,7 @@ Two logins: the *owner* migrates, and owns what migrations make; the *site* serv
 ``settings.DATABASE_SITE_ROLE``. The role may read and write tables, and less where an app says so (``AppConfig.site_rights``):
 it adds to the audit trail and moves credits by the ledger's functions, and can neither change nor remove there, nor switch a
 trigger off. ``manage.py migrate`` gives the rights after each run, so that a new table has them without anybody remembering.
-docs/running.md says how to set up the logins.
+docs/upgrading.md says how to set up the logins.
 """
 
 from collections.abc import Iterator
@@ -143,7 +143,7 @@ def _done(statement: str) -> bool:
     except Exception as error:
         if isinstance(error.__cause__, errors.DuplicateObject | errors.UniqueViolation):
             return True
-        if isinstance(error.__cause__, errors.InsufficientPrivilege):
+        if isinstance(error.__cause__, errors.InsufficientPrivilege | errors.UndefinedObject):
             return False
         raise
     return True

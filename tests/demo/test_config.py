@@ -26,7 +26,8 @@ def test_a_port_moves_the_address_with_it(tmp_path: Path) -> None:
 
     assert config.issuer == "http://127.0.0.1:9100/o"
     assert config.environment()["OIDC_ISSUER"] == "http://127.0.0.1:9100/o"
-    assert config.database_url == "postgres://earthcode@127.0.0.1:5500/earthcode"
+    assert config.database_url == "postgres://nor_site@127.0.0.1:5500/earthcode"
+    assert config.owner_database_url == "postgres://earthcode@127.0.0.1:5500/earthcode"
 
 
 @pytest.mark.parametrize("port", ["eighty", "0", "65536", "-1", ""])
@@ -56,7 +57,8 @@ def test_a_database_of_one_s_own_leaves_the_embedded_one_to_the_single_sign_on(t
 
     config = Config.from_environment({"LOCAL_DIR": str(tmp_path), "DATABASE_URL": address})
 
-    assert config.database_url == address
+    assert config.database_url == config.owner_database_url == address
+    assert config.serving_login == ""
     assert config.embedded_databases == ["sso"]
 
 

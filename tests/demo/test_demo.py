@@ -121,6 +121,16 @@ def people_in(config: Config) -> int:
     return int(row[0])
 
 
+def refusal_of(config: Config, statement: str) -> str:
+    """What the database says to the login that the site serves with."""
+    with psycopg.connect(config.database_url) as connection:
+        try:
+            connection.execute(statement.encode())
+        except psycopg.Error as error:
+            return str(error)
+    return "done"
+
+
 def test_the_demo_starts_survives_kill_9_and_stops_without_a_trace(
     config: Config, environment: dict[str, str], terminals: list[Terminal]
 ) -> None:
@@ -132,6 +142,9 @@ def test_the_demo_starts_survives_kill_9_and_stops_without_a_trace(
     for part in ("PostgreSQL", "Single sign-on", "JupyterHub", "Tables", "Web server", "Worker", "Clock"):
         assert re.search(rf"\d+\.\d s  {part}", first.screen), first.screen
     assert re.search(r"Maria Rossi +ESA manager", first.screen)
+    # The site serves as a login that cannot touch what was written to the audit trail and the books.
+    for attempt in ("DELETE FROM audit_event", "ALTER TABLE ledger_entry DISABLE TRIGGER ALL", "DROP TABLE audit_link"):
+        assert re.search("permission denied|must be owner", refusal_of(config, attempt))
     with httpx.Client(follow_redirects=True, timeout=60) as person:
         asked = person.get(f"{config.site_url}/accounts/oidc/earthcode/login/")
         home = choose_persona(person, asked, "alice")
