@@ -159,6 +159,8 @@ CELERY_BEAT_SCHEDULE = {
         ("tell announcements", "provisioning.tell_announcements", 60),
         ("seal the books", "ledger.seal", 300),
         ("rate waiting usage", "settlement.rate_waiting", 300),
+        ("read usage", "settlement.read_usage", 60),
+        ("tell alerts", "settlement.tell_alerts", 60),
     )
 }
 CELERY_BEAT_SCHEDULE["verify the books"] = {

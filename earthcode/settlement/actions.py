@@ -278,8 +278,7 @@ class _Intake:
 def _why_no_version(line: UsageLine, last: UsageRecord) -> Refusal | None:
     """Why the line is no later version of the record under the same id; None if it is."""
     same = (
-        line.kind == "growing"
-        and last.kind == "growing"
+        last.kind == "growing"
         and last.replaced_by_id is None
         and (line.allocation, line.component, line.unit) == (last.allocation_name, last.component, last.unit)
         and line.used_from == last.used_from

@@ -14,6 +14,7 @@ from django.db.models import F, Q
 from earthcode.catalogue.models import Platform
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
+from earthcode.lib.claim import Claimable
 from earthcode.provisioning.models import Allocation
 
 
@@ -237,3 +238,43 @@ class Taken(models.Model):
 
     def __str__(self) -> str:
         return f"entry {self.entry_id}"
+
+
+class Feed(Claimable):
+    """The reading of one allocation's usage from its platform: where it stopped, and when it goes on."""
+
+    allocation = models.OneToOneField(Allocation, on_delete=models.PROTECT, related_name="feed")
+    cursor = models.TextField(blank=True, help_text="What the connector gave to go on from")
+    read_at = models.DateTimeField(null=True, blank=True, help_text="When the platform last answered")
+    complete_until = models.DateTimeField(
+        null=True, blank=True, help_text="The platform says that nothing before it is still to come"
+    )
+    error = models.TextField(blank=True, help_text="Why the last reading failed")
+
+    class Meta:
+        ordering = ["due_at", "pk"]
+        indexes = [models.Index(fields=["due_at"], name="settlement_feed_due")]
+
+    def __str__(self) -> str:
+        return f"usage of {self.allocation}"
+
+
+class AlertKind(models.TextChoices):
+    USED = "used", "Percent of the credits used"
+    ENDS = "ends", "Days before the end"
+
+
+class Alert(models.Model):
+    """What a project was told about an allocation, once for each level."""
+
+    allocation = models.ForeignKey(Allocation, on_delete=models.PROTECT, related_name="alerts")
+    kind = models.CharField(max_length=5, choices=AlertKind.choices)
+    level = models.PositiveSmallIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at", "-pk"]
+        constraints = [models.UniqueConstraint("allocation", "kind", "level", name="settlement_alert_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.level}"

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from earthcode.audit.actors import CLOCK
 from earthcode.catalogue.models import Platform
-from earthcode.settlement import actions, books
+from earthcode.settlement import actions, alerts, books, polling
 from earthcode.settlement.models import UsageRecord
 
 
@@ -21,3 +21,15 @@ def rate_waiting() -> None:
     waiting = UsageRecord.objects.waiting().values("platform")
     for platform in Platform.objects.filter(pk__in=waiting).order_by("pk"):
         actions.rate_waiting(platform, by=CLOCK, at=timezone.now())
+
+
+@shared_task(name="settlement.read_usage")
+def read_usage() -> None:
+    """Read usage from the platforms that tell it, as far as it is due."""
+    polling.read_all_due(clock=timezone.now)
+
+
+@shared_task(name="settlement.tell_alerts")
+def tell_alerts() -> None:
+    """Tell projects whose credits or time run out."""
+    alerts.tell_due(at=timezone.now())
