@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Generic, TypeVar, cast
+from enum import StrEnum
+from typing import Any, Generic, Self, TypeVar, cast
 
 from django.db import models, transaction
 
@@ -26,6 +27,47 @@ class WrongState(Refused):
     """The step does not start from the state the thing is in, for example because somebody else was faster."""
 
     code = "wrong_state"
+
+
+class Group(StrEnum):
+    """What a state means for those who look at many things: whom the thing waits for. Tabs and first pages read this."""
+
+    #: Whoever made it works on it; nobody else has to look at it.
+    PREPARING = "preparing"
+    #: Somebody has to decide.
+    DECIDING = "deciding"
+    #: Whoever made it has to answer or to change something.
+    ANSWERING = "answering"
+    #: The machines are at work.
+    WORKING = "working"
+    #: A machine could not do its work, and somebody has to see why.
+    STUCK = "stuck"
+    #: It was agreed to, and is in use.
+    IN_FORCE = "in_force"
+    #: Nothing more happens.
+    OVER = "over"
+
+
+class State(models.TextChoices):
+    """The states of one kind of thing: ``IN_REVIEW = "in_review", Group.DECIDING, "In review"``."""
+
+    group: Group
+
+    def __new__(cls, code: str, group: Group) -> Self:
+        made = str.__new__(cls, code)
+        made._value_ = code
+        made.group = group
+        return made
+
+    @classmethod
+    def of(cls, code: str) -> Self:
+        """The state of this code, as a row has it."""
+        return cast("Self", cls._value2member_map_[code])
+
+    @classmethod
+    def within(cls, *groups: Group) -> tuple[Self, ...]:
+        """The states of these groups, in the order of the table."""
+        return tuple(each for each in cls if each.group in groups)
 
 
 Thing = TypeVar("Thing", bound=models.Model)

@@ -12,19 +12,19 @@ from earthcode.catalogue.models import Platform
 from earthcode.identity.models import Organisation, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.claim import Claimable
-from earthcode.lifecycle import HasLifecycle
+from earthcode.lifecycle import Group, HasLifecycle, State
 from earthcode.onboarding.requirements import REQUIREMENTS, Kind, Requirement, applying_to, kinds_of
 
 
-class ApplicationStatus(models.TextChoices):
+class ApplicationStatus(State):
     """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
-    DRAFT = "draft", "Draft"
-    SUBMITTED = "submitted", "With ESA"
-    RETURNED = "returned", "Returned to you"
-    ACCEPTED = "accepted", "Accepted"
-    REJECTED = "rejected", "Rejected"
-    WITHDRAWN = "withdrawn", "Withdrawn"
+    DRAFT = "draft", Group.PREPARING, "Draft"
+    SUBMITTED = "submitted", Group.DECIDING, "With ESA"
+    RETURNED = "returned", Group.ANSWERING, "Returned to you"
+    ACCEPTED = "accepted", Group.IN_FORCE, "Accepted"
+    REJECTED = "rejected", Group.OVER, "Rejected"
+    WITHDRAWN = "withdrawn", Group.OVER, "Withdrawn"
 
 
 #: What the applicant can still change.
@@ -139,11 +139,11 @@ def _looks_after(user: User) -> list[int]:
     return user.grants.providers_with(Permission.ADMINISTRATORS_MANAGE)
 
 
-class ItemStatus(models.TextChoices):
-    TO_DO = "to_do", "To do"
-    GIVEN = "given", "Given"
-    RETURNED = "returned", "Returned"
-    ACCEPTED = "accepted", "Accepted"
+class ItemStatus(State):
+    TO_DO = "to_do", Group.PREPARING, "To do"
+    GIVEN = "given", Group.DECIDING, "Given"
+    RETURNED = "returned", Group.ANSWERING, "Returned"
+    ACCEPTED = "accepted", Group.IN_FORCE, "Accepted"
 
 
 class ApplicationItem(HasLifecycle):

@@ -13,18 +13,18 @@ from earthcode.catalogue.models import Plan, Platform
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.claim import Claimable
-from earthcode.lifecycle import HasLifecycle
+from earthcode.lifecycle import Group, HasLifecycle, State
 from earthcode.sponsorship.models import Award, RequestLine
 
 
-class AllocationStatus(models.TextChoices):
+class AllocationStatus(State):
     """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
-    PROVISIONING = "provisioning", "Setting up"
-    FAILED = "failed", "Set-up problem"
-    ACTIVE = "active", "Active"
-    ENDING = "ending", "Ending"
-    CLOSED = "closed", "Ended"
+    PROVISIONING = "provisioning", Group.WORKING, "Setting up"
+    FAILED = "failed", Group.STUCK, "Set-up problem"
+    ACTIVE = "active", Group.IN_FORCE, "Active"
+    ENDING = "ending", Group.WORKING, "Ending"
+    CLOSED = "closed", Group.OVER, "Ended"
 
 
 #: An allocation that still has, or is getting, access.

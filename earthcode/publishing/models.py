@@ -11,20 +11,20 @@ from django.urls import reverse
 from earthcode.catalogue.models import Offering, Platform
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
-from earthcode.lifecycle import HasLifecycle
+from earthcode.lifecycle import Group, HasLifecycle, State
 
 
-class DraftStatus(models.TextChoices):
+class DraftStatus(State):
     """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
-    DRAFT = "draft", "Draft"
-    WAITING = "waiting", "Waiting for ESA"
-    RETURNED = "returned", "Returned"
-    PUBLISHED = "published", "Published"
-    DISCARDED = "discarded", "Discarded"
+    DRAFT = "draft", Group.PREPARING, "Draft"
+    WAITING = "waiting", Group.DECIDING, "Waiting for ESA"
+    RETURNED = "returned", Group.ANSWERING, "Returned"
+    PUBLISHED = "published", Group.IN_FORCE, "Published"
+    DISCARDED = "discarded", Group.OVER, "Discarded"
 
 
-OPEN = (DraftStatus.DRAFT, DraftStatus.WAITING, DraftStatus.RETURNED)
+OPEN = DraftStatus.within(Group.PREPARING, Group.DECIDING, Group.ANSWERING)
 
 
 class DraftQuerySet(models.QuerySet["Draft"]):

@@ -16,18 +16,18 @@ from earthcode.catalogue.pricing import Quote
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.money import as_text
-from earthcode.lifecycle import HasLifecycle
+from earthcode.lifecycle import Group, HasLifecycle, State
 from earthcode.sponsorship.rules import FIELDS as RULES
 from earthcode.sponsorship.rules import OFFER_DAYS, ProjectType, Rules
 
 
-class CallStatus(models.TextChoices):
+class CallStatus(State):
     """Words and codes as in the interface."""
 
-    PLANNED = "planned", "Planned"
-    OPEN = "open", "Open"
-    PAUSED = "paused", "Paused"
-    CLOSED = "closed", "Closed"
+    PLANNED = "planned", Group.PREPARING, "Planned"
+    OPEN = "open", Group.IN_FORCE, "Open"
+    PAUSED = "paused", Group.PREPARING, "Paused"
+    CLOSED = "closed", Group.OVER, "Closed"
 
 
 class CallQuerySet(models.QuerySet["Call"]):
@@ -158,10 +158,10 @@ class Holiday(models.Model):
         return f"{self.day:%-d %B %Y}: {self.name}"
 
 
-class FundingStatus(models.TextChoices):
-    WAITING = "waiting", "Waits for a second manager"
-    AGREED = "agreed", "Agreed"
-    DECLINED = "declined", "Declined"
+class FundingStatus(State):
+    WAITING = "waiting", Group.DECIDING, "Waits for a second manager"
+    AGREED = "agreed", Group.IN_FORCE, "Agreed"
+    DECLINED = "declined", Group.OVER, "Declined"
 
 
 class CallFunding(HasLifecycle):
@@ -212,15 +212,15 @@ class CallFunding(HasLifecycle):
         return frozenset()
 
 
-class RequestStatus(models.TextChoices):
+class RequestStatus(State):
     """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
-    DRAFT = "draft", "Draft"
-    IN_REVIEW = "in_review", "In review"
-    INFO_NEEDED = "info_needed", "Question for you"
-    APPROVED = "approved", "Approved"
-    REJECTED = "rejected", "Rejected"
-    WITHDRAWN = "withdrawn", "Withdrawn"
+    DRAFT = "draft", Group.PREPARING, "Draft"
+    IN_REVIEW = "in_review", Group.DECIDING, "In review"
+    INFO_NEEDED = "info_needed", Group.ANSWERING, "Question for you"
+    APPROVED = "approved", Group.IN_FORCE, "Approved"
+    REJECTED = "rejected", Group.OVER, "Rejected"
+    WITHDRAWN = "withdrawn", Group.OVER, "Withdrawn"
 
 
 class ResourceRequestQuerySet(models.QuerySet["ResourceRequest"]):
@@ -363,15 +363,15 @@ class RequestLine(models.Model):
         return self.amount - Quote.from_json(self.quote).total
 
 
-class QuotationStatus(models.TextChoices):
+class QuotationStatus(State):
     """Words and codes as in the interface."""
 
-    ASKED = "asked", "Price asked for"
-    ANSWERED = "answered", "Answered"
-    ACCEPTED = "accepted", "Accepted"
-    DECLINED = "declined", "Declined"
-    LAPSED = "lapsed", "Lapsed"
-    WITHDRAWN = "withdrawn", "Taken back"
+    ASKED = "asked", Group.DECIDING, "Price asked for"
+    ANSWERED = "answered", Group.ANSWERING, "Answered"
+    ACCEPTED = "accepted", Group.IN_FORCE, "Accepted"
+    DECLINED = "declined", Group.OVER, "Declined"
+    LAPSED = "lapsed", Group.OVER, "Lapsed"
+    WITHDRAWN = "withdrawn", Group.OVER, "Taken back"
 
 
 class QuotationQuerySet(models.QuerySet["Quotation"]):

@@ -1,21 +1,32 @@
 """The engine that moves things from state to state, tried on the real tables of the apps."""
 
+import ast
 from datetime import UTC, datetime
 
 import pytest
+from django.conf import settings
 from django.db import transaction
 
 from earthcode.audit.actors import CLOCK, WORKER
 from earthcode.audit.models import Event
 from earthcode.identity.models import User
 from earthcode.lib.errors import NotPermitted
-from earthcode.lifecycle import Lifecycle, WrongState, step
+from earthcode.lifecycle import Group, Lifecycle, State, WrongState, step
 from earthcode.onboarding.lifecycle import APPLICATION, APPLICATION_ITEM
+from earthcode.onboarding.models import ApplicationStatus, ItemStatus
 from earthcode.provisioning.lifecycle import ALLOCATION
+from earthcode.provisioning.models import AllocationStatus
 from earthcode.publishing.lifecycle import OFFERING_DRAFT
+from earthcode.publishing.models import DraftStatus
 from earthcode.sponsorship.events import RequestEvent
 from earthcode.sponsorship.lifecycle import CALL, CALL_FUNDING, QUOTATION, RESOURCE_REQUEST
-from earthcode.sponsorship.models import RequestStatus, ResourceRequest
+from earthcode.sponsorship.models import (
+    CallStatus,
+    FundingStatus,
+    QuotationStatus,
+    RequestStatus,
+    ResourceRequest,
+)
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -82,14 +93,48 @@ def test_two_steps_of_one_name_are_a_mistake() -> None:
         Lifecycle("thing", RequestEvent, step("go", {"a"}, "b"), step("go", {"b"}, "c"))
 
 
-@pytest.mark.parametrize("lifecycle", [RESOURCE_REQUEST, ALLOCATION, OFFERING_DRAFT], ids=lambda each: each.noun)
-def test_every_state_of_the_table_is_known_to_the_model(lifecycle: Lifecycle) -> None:  # type: ignore[type-arg]
-    from earthcode.provisioning.models import AllocationStatus
-    from earthcode.publishing.models import DraftStatus
+#: Each lifecycle with the states of its things, and the modules whose functions take its steps.
+TABLES = [
+    (RESOURCE_REQUEST, RequestStatus, "sponsorship"),
+    (CALL, CallStatus, "sponsorship"),
+    (CALL_FUNDING, FundingStatus, "sponsorship"),
+    (QUOTATION, QuotationStatus, "sponsorship"),
+    (ALLOCATION, AllocationStatus, "provisioning"),
+    (OFFERING_DRAFT, DraftStatus, "publishing"),
+    (APPLICATION, ApplicationStatus, "onboarding"),
+    (APPLICATION_ITEM, ItemStatus, "onboarding"),
+]
+each_table = pytest.mark.parametrize(("lifecycle", "states", "app"), TABLES, ids=lambda each: getattr(each, "noun", ""))
 
-    known = set(RequestStatus.values) | set(AllocationStatus.values) | set(DraftStatus.values)
+
+@each_table
+def test_the_table_and_the_model_have_the_same_states(lifecycle: Lifecycle, states: type[State], app: str) -> None:  # type: ignore[type-arg]
     named = {state for each in lifecycle.steps.values() for state in (*each.sources, each.target)}
-    assert named <= known
+
+    assert named == set(states.values)
+
+
+@each_table
+def test_every_state_has_a_group_and_words(lifecycle: Lifecycle, states: type[State], app: str) -> None:  # type: ignore[type-arg]
+    assert {each for each in states if not isinstance(each.group, Group) or not each.label} == set()
+    assert [states.of(code) for code in states.values] == list(states.within(*Group)) == list(states)
+
+
+def steps_taken(app: str, table: str) -> set[str]:
+    """What is said in calls in the modules of the app that advance things of this table."""
+    found = set()
+    for path in (settings.BASE_DIR / "earthcode" / app).rglob("*.py"):
+        if f"{table}.advance(" not in (text := path.read_text()):
+            continue
+        calls = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call))
+        said = (argument for call in calls for argument in (*call.args, *(each.value for each in call.keywords)))
+        found |= {each.value for each in said if isinstance(each, ast.Constant) and isinstance(each.value, str)}
+    return found
+
+
+@each_table
+def test_every_step_is_taken_by_an_action(lifecycle: Lifecycle, states: type[State], app: str) -> None:  # type: ignore[type-arg]
+    assert set(lifecycle.steps) - steps_taken(app, lifecycle.noun.upper()) == set()
 
 
 def test_the_diagrams_in_the_documentation_are_those_of_the_tables(request: pytest.FixtureRequest) -> None:

@@ -4,7 +4,8 @@ Taking a step twice is safe: the second time the request is no longer where the 
 with the code ``wrong_state`` and nothing happens again.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
@@ -254,102 +255,71 @@ class ResourceRequestDetail(generics.RetrieveAPIView[ResourceRequest]):
         return _seen_by(self.request, self.kwargs["reference"])
 
 
-@extend_schema(
-    summary="Send a request",
-    request=Answer,
-    responses=ResourceRequestDetailSerializer,
-    tags=["Requests"],
-    operation_id="submit_resource_request",
-)
-@api_view(["POST"])
-def submit(request: Request, reference: str) -> Response:
-    """Send the request to the call that fits; after a question, with the answer."""
-    resource_request = _seen_by(request, reference)
-    said = _said(Answer, request)
-    sponsorship.submit(resource_request, answer=said["answer"], by=person_asking(request), at=timezone.now())
-    return _now(request, reference)
+@dataclass(frozen=True)
+class StepAddress:
+    """A step of the lifecycle as an address: what it does, what is said with it, and the action that takes it."""
+
+    summary: str
+    about: str
+    said: type[serializers.Serializer[Any]]
+    take: Callable[..., object]
+
+    def view(self, name: str) -> Callable[..., Response]:
+        def step(request: Request, reference: str) -> Response:
+            said = {} if self.said is Nothing else _said(self.said, request)
+            self.take(_seen_by(request, reference), **said, by=person_asking(request), at=timezone.now())
+            return _now(request, reference)
+
+        step.__name__, step.__doc__ = name, self.about
+        described = extend_schema(
+            summary=self.summary,
+            request=self.said,
+            responses=ResourceRequestDetailSerializer,
+            tags=["Requests"],
+            operation_id=f"{name}_resource_request",
+        )
+        view: Callable[..., Response] = described(api_view(["POST"])(step))
+        return view
 
 
-@extend_schema(
-    summary="Withdraw a request",
-    request=Nothing,
-    responses=ResourceRequestDetailSerializer,
-    tags=["Requests"],
-    operation_id="withdraw_resource_request",
-)
-@api_view(["POST"])
-def withdraw(request: Request, reference: str) -> Response:
-    """Take the request back. It stays readable."""
-    sponsorship.withdraw(_seen_by(request, reference), by=person_asking(request), at=timezone.now())
-    return _now(request, reference)
+_ADDRESSES = {
+    "submit": StepAddress(
+        "Send a request",
+        "Send the request to the call that fits; after a question, with the answer.",
+        Answer,
+        sponsorship.submit,
+    ),
+    "withdraw": StepAddress(
+        "Withdraw a request", "Withdraw the request. It can still be read.", Nothing, sponsorship.withdraw
+    ),
+    "endorse": StepAddress(
+        "Endorse a request",
+        "Confirm, as the project's Technical Officer, that the request has your support.",
+        Note,
+        sponsorship.endorse,
+    ),
+    "ask": StepAddress(
+        "Ask the applicant a question",
+        "Ask the applicant a question. The decision deadline is paused until they answer.",
+        Reason,
+        sponsorship.ask,
+    ),
+    "approve": StepAddress(
+        "Approve a request in full",
+        "Grant the credits and set up access on each platform. Nobody approves what they have an interest in.",
+        Reason,
+        provisioning.grant,
+    ),
+    "reject": StepAddress(
+        "Reject a request",
+        "Turn the request down, with the reason that the applicant reads.",
+        Reason,
+        sponsorship.reject,
+    ),
+}
 
-
-@extend_schema(
-    summary="Endorse a request",
-    request=Note,
-    responses=ResourceRequestDetailSerializer,
-    tags=["Requests"],
-    operation_id="endorse_resource_request",
-)
-@api_view(["POST"])
-def endorse(request: Request, reference: str) -> Response:
-    """The word of the project's Technical Officer that the request has their support."""
-    resource_request = _seen_by(request, reference)
-    said = _said(Note, request)
-    sponsorship.endorse(resource_request, note=said["note"], by=person_asking(request), at=timezone.now())
-    return _now(request, reference)
-
-
-@extend_schema(
-    summary="Ask the applicant a question",
-    request=Reason,
-    responses=ResourceRequestDetailSerializer,
-    tags=["Requests"],
-    operation_id="ask_resource_request",
-)
-@api_view(["POST"])
-def ask(request: Request, reference: str) -> Response:
-    """Ask the applicant a question. The clock of the decision stops until they answer."""
-    resource_request = _seen_by(request, reference)
-    said = _said(Reason, request)
-    sponsorship.ask(resource_request, reason=said["reason"], by=person_asking(request), at=timezone.now())
-    return _now(request, reference)
-
-
-@extend_schema(
-    summary="Approve a request in full",
-    request=Reason,
-    responses=ResourceRequestDetailSerializer,
-    tags=["Requests"],
-    operation_id="approve_resource_request",
-)
-@api_view(["POST"])
-def approve(request: Request, reference: str) -> Response:
-    """Grant the credits and set up access on each platform. Nobody approves what they have an interest in."""
-    resource_request = _seen_by(request, reference)
-    said = _said(Reason, request)
-    provisioning.grant(resource_request, reason=said["reason"], by=person_asking(request), at=timezone.now())
-    return _now(request, reference)
-
-
-@extend_schema(
-    summary="Reject a request",
-    request=Reason,
-    responses=ResourceRequestDetailSerializer,
-    tags=["Requests"],
-    operation_id="reject_resource_request",
-)
-@api_view(["POST"])
-def reject(request: Request, reference: str) -> Response:
-    """Turn the request down, with the reason that the applicant reads."""
-    resource_request = _seen_by(request, reference)
-    said = _said(Reason, request)
-    sponsorship.reject(resource_request, reason=said["reason"], by=person_asking(request), at=timezone.now())
-    return _now(request, reference)
-
-
-#: Each is at ``/resource_requests/<reference>/<its name>``.
-STEPS = {"submit": submit, "withdraw": withdraw, "endorse": endorse, "ask": ask, "approve": approve, "reject": reject}
+#: Each step of the lifecycle is at ``/resource_requests/<reference>/<its name>``; one that is not above is a ``KeyError`` here.
+STEPS = {name: _ADDRESSES[name].view(name) for name in RESOURCE_REQUEST.steps}
 
 
 def _seen_by(request: Request, reference: str) -> ResourceRequest:

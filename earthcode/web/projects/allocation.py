@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, assert_never
 from urllib.parse import urlsplit
 
 from django import forms
@@ -341,7 +341,8 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
         "text": _("After %(day)s. Access is taken away. What is not used goes back when the last usage is in.")
         % {"day": date_format(allocation.ends_on)},
     }
-    match allocation.status:
+    status = AllocationStatus.of(allocation.status)
+    match status:
         case AllocationStatus.PROVISIONING:
             return [
                 {"icon": "ph0", "title": _("Access set up"), "text": _("By %(platform)s.") % {"platform": platform}},
@@ -367,7 +368,9 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
             day = date_format(timezone.localtime(allocation.usage_until).date())
             text = _("Late usage is taken until %(day)s. Then what is left goes back to the award.") % {"day": day}
             return [{"icon": "ph0", "title": _("Last usage"), "text": text}]
-    return []
+        case AllocationStatus.CLOSED:
+            return []
+    assert_never(status)
 
 
 def _past(*subjects: Model) -> list[TimelineEntry]:

@@ -238,7 +238,7 @@ def _hub(request: SignedInRequest, application: Application, form: AnswerForm | 
             "kinds": [KINDS[kind][0] for kind in Kind if kind in application.kinds],
             "next": _NEXT[application.status],
             "tasks": [
-                Task(item.requirement.title, _item_url(item), _STATES[ItemStatus(item.status)], hint_of(item, runs))
+                Task(item.requirement.title, _item_url(item), _STATES[ItemStatus.of(item.status)], hint_of(item, runs))
                 for item in items
             ],
             "done": done,

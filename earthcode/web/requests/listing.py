@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from earthcode.lifecycle import Group
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 from earthcode.sponsorship.queries import with_offerings
 from earthcode.web.parts.lists import paginate
@@ -25,10 +26,10 @@ _S = RequestStatus
 #: Value of ``?state=`` → label and the statuses it shows.
 TABS: dict[str, tuple[Words, tuple[str, ...]]] = {
     "": (gettext_lazy("All"), tuple(_S.values)),
-    "open": (gettext_lazy("For you to do"), (_S.DRAFT, _S.INFO_NEEDED)),
-    "in_review": (gettext_lazy("In review"), (_S.IN_REVIEW,)),
-    "approved": (gettext_lazy("Approved"), (_S.APPROVED,)),
-    "closed": (gettext_lazy("Closed"), (_S.REJECTED, _S.WITHDRAWN)),
+    "open": (gettext_lazy("For you to do"), _S.within(Group.PREPARING, Group.ANSWERING)),
+    "in_review": (gettext_lazy("In review"), _S.within(Group.DECIDING)),
+    "approved": (gettext_lazy("Approved"), _S.within(Group.IN_FORCE)),
+    "closed": (gettext_lazy("Closed"), _S.within(Group.OVER)),
 }
 
 

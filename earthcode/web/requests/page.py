@@ -25,7 +25,7 @@ from earthcode.lib.errors import Refused
 from earthcode.science.models import Record
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
-from earthcode.sponsorship.models import Decision, DecisionKind, RequestLine, ResourceRequest
+from earthcode.sponsorship.models import Decision, DecisionKind, RequestLine, RequestStatus, ResourceRequest
 from earthcode.sponsorship.queries import with_versions
 from earthcode.web.catalogue.workload import workload_words
 from earthcode.web.parts.form_errors import add_refusal
@@ -34,9 +34,10 @@ from earthcode.web.parts.signed_in import SignedInRequest
 from earthcode.web.parts.timeline import timeline
 from earthcode.web.requests.answers import keep_answer, kept_answer
 from earthcode.web.requests.forms import ANSWER_CHARACTERS_MAX, AnswerForm, EndorsementForm
-from earthcode.web.requests.listing import _S
 from earthcode.web.requests.run import run_of
 from earthcode.web.requests.words import coming, leader_of, members_in_order, people_of, sent_words, who_acts_next
+
+_S = RequestStatus
 
 
 @login_required

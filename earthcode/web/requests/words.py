@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
+from typing import Any, assert_never
 
 from django.db.models import Prefetch, QuerySet
 from django.utils.formats import date_format
@@ -13,10 +13,11 @@ from django.utils.translation import ngettext
 from earthcode.identity.models import Membership, User
 from earthcode.identity.roles import ProjectRole
 from earthcode.lib.money import as_text
-from earthcode.sponsorship.models import ResourceRequest
+from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.parts.timeline import TimelineEntry
-from earthcode.web.requests.listing import _S
+
+_S = RequestStatus
 
 
 def sent_words(resource_request: ResourceRequest) -> str:
@@ -68,7 +69,8 @@ def due_words(decide_by: date, today: date) -> str:
 
 def who_acts_next(resource_request: ResourceRequest, allocations: list[Any], *, user: User, today: date) -> str:
     """One sentence: who does what, by when."""
-    match resource_request.status:
+    status = RequestStatus.of(resource_request.status)
+    match status:
         case _S.DRAFT:
             leader = leader_of(resource_request)
             if leader is not None and leader.pk != user.pk:
@@ -90,8 +92,9 @@ def who_acts_next(resource_request: ResourceRequest, allocations: list[Any], *, 
             return _next_of_allocations(allocations)
         case _S.REJECTED:
             return _("Nobody. The project may use it as a new draft and send it again.")
-        case _:
-            return _("Nobody. It was taken back and stays here to read.")
+        case _S.WITHDRAWN:
+            return _("Nothing more happens. The request was withdrawn.")
+    assert_never(status)
 
 
 def _waits_for_endorsement(resource_request: ResourceRequest) -> bool:

@@ -22,7 +22,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
-from earthcode.lifecycle import WrongState
+from earthcode.lifecycle import Group, WrongState
 from earthcode.onboarding import actions as onboarding
 from earthcode.onboarding.actions import TEXT_MAX
 from earthcode.onboarding.lifecycle import APPLICATION, APPLICATION_ITEM
@@ -42,9 +42,9 @@ _S = ApplicationStatus
 
 #: Value of ``?state=`` → label, statuses, order.
 PARTS: dict[str, tuple[Words, tuple[str, ...], tuple[str, ...]]] = {
-    "": (gettext_lazy("To decide"), (_S.SUBMITTED,), ("submitted_at", "pk")),
-    "waiting": (gettext_lazy("Waiting for applicant"), (_S.RETURNED,), ("status_since", "pk")),
-    "decided": (gettext_lazy("Decided"), (_S.ACCEPTED, _S.REJECTED, _S.WITHDRAWN), ("-status_since", "-pk")),
+    "": (gettext_lazy("To decide"), _S.within(Group.DECIDING), ("submitted_at", "pk")),
+    "waiting": (gettext_lazy("Waiting for applicant"), _S.within(Group.ANSWERING), ("status_since", "pk")),
+    "decided": (gettext_lazy("Decided"), _S.within(Group.IN_FORCE, Group.OVER), ("-status_since", "-pk")),
 }
 
 

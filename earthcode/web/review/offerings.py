@@ -18,6 +18,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from earthcode.audit.queries import history_of
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
+from earthcode.lifecycle import Group
 from earthcode.publishing import actions as publishing
 from earthcode.publishing.lifecycle import OFFERING_DRAFT
 from earthcode.publishing.models import Draft, DraftStatus
@@ -32,8 +33,8 @@ from earthcode.web.provider.forms import DecideForm
 from earthcode.web.review.queues import lists_for
 
 _PARTS: dict[str, tuple[Words, Q]] = {
-    "": (gettext_lazy("Needs a decision"), Q(status=DraftStatus.WAITING)),
-    "decided": (gettext_lazy("Decided or taken back"), ~Q(status=DraftStatus.WAITING)),
+    "": (gettext_lazy("Needs a decision"), Q(status__in=DraftStatus.within(Group.DECIDING))),
+    "decided": (gettext_lazy("Decided or taken back"), ~Q(status__in=DraftStatus.within(Group.DECIDING))),
 }
 
 

@@ -29,7 +29,7 @@ from earthcode.identity.models import User
 from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.lib.errors import Refused
 from earthcode.lib.money import as_text
-from earthcode.lifecycle import WrongState
+from earthcode.lifecycle import Group, WrongState
 from earthcode.provisioning import actions as provisioning
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.events import RequestEvent
@@ -65,11 +65,9 @@ class Part:
 
 #: Value of ``?state=`` → part. Nothing disappears: what was taken back is with what was decided.
 PARTS: dict[str, Part] = {
-    "": Part(gettext_lazy("To decide"), (_S.IN_REVIEW,), ("submitted_at", "pk")),
-    "waiting": Part(gettext_lazy("Waiting for applicant"), (_S.INFO_NEEDED,), ("status_since", "pk")),
-    "decided": Part(
-        gettext_lazy("Decided"), (_S.APPROVED, _S.REJECTED, _S.WITHDRAWN), (F("status_since").desc(), "-pk")
-    ),
+    "": Part(gettext_lazy("To decide"), _S.within(Group.DECIDING), ("submitted_at", "pk")),
+    "waiting": Part(gettext_lazy("Waiting for applicant"), _S.within(Group.ANSWERING), ("status_since", "pk")),
+    "decided": Part(gettext_lazy("Decided"), _S.within(Group.IN_FORCE, Group.OVER), (F("status_since").desc(), "-pk")),
 }
 
 

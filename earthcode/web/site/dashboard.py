@@ -20,6 +20,7 @@ from django.views.decorators.http import require_safe
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.money import as_text
+from earthcode.lifecycle import Group
 from earthcode.notifications.queries import inbox
 from earthcode.provisioning.models import Allocation
 from earthcode.provisioning.queries import allocations_visible_to
@@ -55,10 +56,10 @@ def home(request: SignedInRequest) -> HttpResponse:
     user, today = request.user, timezone.localdate()
     own = _own_requests(user)
     needs = [
-        *(_question(each) for each in own if each.status == RequestStatus.INFO_NEEDED),
+        *(_question(each) for each in own if _group(each) is Group.ANSWERING),
         *_problems(user),
         *_to_endorse(user, today=today),
-        *(_draft(each) for each in own if each.status == RequestStatus.DRAFT),
+        *(_draft(each) for each in own if _group(each) is Group.PREPARING),
     ]
     queue = _queue(user) if user.may(Permission.REQUEST_DECIDE) else []
     in_use = user.grants.projects_with(Permission.ALLOCATION_USE)
@@ -68,7 +69,7 @@ def home(request: SignedInRequest) -> HttpResponse:
         "decides": user.may(Permission.REQUEST_DECIDE),
         "queue": [_to_decide(each, today=today) for each in queue[:NEEDS_SHOWN]],
         "queue_has_more": len(queue) > NEEDS_SHOWN,
-        "on_their_way": [each for each in own if each.status == RequestStatus.IN_REVIEW],
+        "on_their_way": [each for each in own if _group(each) is Group.DECIDING],
         "has_allocations": bool(in_use or runs),
         "runs_platforms": bool(runs) and not in_use,
         "allocations": _allocations(user, in_use, runs, today=today),
@@ -83,9 +84,13 @@ def home(request: SignedInRequest) -> HttpResponse:
 def _own_requests(user: User) -> list[ResourceRequest]:
     """What the person and their projects have not finished, or are waiting for; the latest first."""
     mine = Q(created_by=user) | Q(project__in=user.grants.projects_with(Permission.REQUEST_EDIT))
-    unfinished = [RequestStatus.DRAFT, RequestStatus.INFO_NEEDED, RequestStatus.IN_REVIEW]
+    unfinished = RequestStatus.within(Group.PREPARING, Group.ANSWERING, Group.DECIDING)
     found = ResourceRequest.objects.filter(mine, status__in=unfinished).select_related("project")
     return list(found.order_by("-saved_at", "-pk")[: 4 * NEEDS_SHOWN])
+
+
+def _group(resource_request: ResourceRequest) -> Group:
+    return RequestStatus.of(resource_request.status).group
 
 
 def _question(resource_request: ResourceRequest) -> Need:
@@ -113,7 +118,7 @@ def _draft(resource_request: ResourceRequest) -> Need:
 
 def _queue(user: User) -> list[ResourceRequest]:
     """What waits for a decision that this person may take, the most urgent first; one more than is shown."""
-    waiting = ResourceRequest.objects.filter(status=RequestStatus.IN_REVIEW).select_related("project")
+    waiting = ResourceRequest.objects.filter(status__in=RequestStatus.within(Group.DECIDING)).select_related("project")
     # Those with an interest in a request are refused when they decide; here it would only be in their way.
     tied = Q(created_by=user) | Q(submitted_by=user) | Q(project__in=list(user.grants.project_roles))
     if user.organisation_id is not None:
