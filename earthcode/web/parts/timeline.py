@@ -21,7 +21,15 @@ from earthcode.provisioning.events import AllocationEvent, OperationEvent
 from earthcode.publishing.events import DraftEvent, MaintenanceEvent
 from earthcode.science.events import ScienceEvent
 from earthcode.settlement.events import UsageReportEvent
-from earthcode.sponsorship.events import AwardEvent, CallEvent, FundingEvent, HolidayEvent, RequestEvent
+from earthcode.sponsorship.events import (
+    AttachmentEvent,
+    AwardEvent,
+    CallEvent,
+    FundingEvent,
+    HolidayEvent,
+    QuotationEvent,
+    RequestEvent,
+)
 from earthcode.web.parts.statuses import Phase, Words
 
 
@@ -134,6 +142,8 @@ IN_THE_TRAIL_ONLY: frozenset[EventName] = frozenset(
         # what has pages of its own
         *AwardEvent,
         *CallEvent,
+        *QuotationEvent,
+        *AttachmentEvent,
         *FundingEvent,
         *HolidayEvent,
         *MaintenanceEvent,
