@@ -158,6 +158,7 @@ CELERY_BEAT_SCHEDULE = {
         ("write spans", "ledger.write_spans", 300),
         ("tell announcements", "provisioning.tell_announcements", 60),
         ("seal the books", "ledger.seal", 300),
+        ("write the heads", "settlement.write_heads", 3600),
         ("rate waiting usage", "settlement.rate_waiting", 300),
         ("read usage", "settlement.read_usage", 60),
         ("tell alerts", "settlement.tell_alerts", 60),
@@ -313,6 +314,13 @@ FETCH_ALLOWED_PORTS = env.list("FETCH_ALLOWED_PORTS", cast=int, default=[80, 443
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"nor@{SITE_HOST}")
 EMAIL_TIMEOUT = 20
+
+# --- what shows later whether the past was rewritten ---------------------------------------------------------------------
+
+#: A file outside the site's reach that the heads of audit trail and books are appended to every hour, and people who get them
+#: every night. They are always logged. See earthcode/settlement/heads.py.
+HEADS_FILE = env.str("HEADS_FILE", default="")
+HEADS_MAIL = env.list("HEADS_MAIL", default=[])
 
 # --- pages -----------------------------------------------------------------------------------------------------------
 

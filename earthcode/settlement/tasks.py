@@ -5,14 +5,20 @@ from django.utils import timezone
 
 from earthcode.audit.actors import CLOCK
 from earthcode.catalogue.models import Platform
-from earthcode.settlement import actions, alerts, books, polling
+from earthcode.settlement import actions, alerts, books, heads, polling
 from earthcode.settlement.models import UsageRecord
 
 
 @shared_task(name="settlement.verify_books")
 def verify_books() -> None:
-    """Verify the whole books, and tell the ESA managers of each row that is broken."""
+    """Verify the whole books and the audit trail, and tell ESA managers and auditors of each row that is broken."""
     books.verify_books(clock=timezone.now)
+
+
+@shared_task(name="settlement.write_heads")
+def write_heads() -> None:
+    """Write the heads of the audit trail and the books where the site cannot rewrite them."""
+    heads.write(at=timezone.now())
 
 
 @shared_task(name="settlement.rate_waiting")

@@ -24,11 +24,11 @@ def breaks() -> list[str]:
     return [str(each) for each in verify.breaks()]
 
 
-def verify_audit() -> tuple[int, str]:
+def verify_audit(*words: str) -> tuple[int, str]:
     """What ``manage.py verify_audit`` prints, and the code it exits with."""
     out = StringIO()
     try:
-        call_command("verify_audit", stdout=out)
+        call_command("verify_audit", *words, stdout=out)
     except CommandError as error:
         return error.returncode, f"{out.getvalue()}{error}"
     return 0, out.getvalue()
@@ -59,7 +59,7 @@ def test_each_committed_event_has_the_next_place_in_the_chain(five: list[Event])
 def test_the_command_says_that_it_holds_and_names_the_head(five: list[Event]) -> None:
     head = bytes(Link.objects.get(position=5).hash).hex()
 
-    assert verify_audit() == (0, f"the audit trail holds: 5 events, head {head}\n")
+    assert verify_audit() == (0, f"the audit trail holds: 5 events, head 5:{head}\n")
 
 
 def test_what_was_rolled_back_leaves_no_gap(record: Record, institute: Organisation, now: datetime) -> None:
@@ -203,6 +203,69 @@ def test_the_command_names_each_break_and_exits_with_1(five: list[Event], superu
         1,
         f"event {five[1].pk}: removed\nevent {five[3].pk}: removed\nthe audit trail is broken in 2 places",
     )
+
+
+# --- against what was kept outside -----------------------------------------------------------------------------------
+
+
+def cut_off(cursor: Any) -> None:
+    cursor.execute("DELETE FROM audit_event WHERE id IN (SELECT event_id FROM audit_link WHERE position > 3)")
+    cursor.execute("DELETE FROM audit_link WHERE position > 3")
+
+
+def write_anew(cursor: Any) -> None:
+    """An event says something else, and it and all later ones get links that follow from it."""
+    cursor.execute(
+        "UPDATE audit_event SET actor_id = 'user:other' WHERE id = (SELECT event_id FROM audit_link WHERE position = 2)"
+    )
+    cursor.execute("SELECT event_id FROM audit_link ORDER BY position")
+    events = [event_id for (event_id,) in cursor.fetchall()]
+    cursor.execute("DELETE FROM audit_link")
+    for position, event_id in enumerate(events, start=1):
+        cursor.execute(
+            """
+            INSERT INTO audit_link (position, event_id, hash)
+            SELECT %s, event.id, sha256(
+                coalesce((SELECT hash FROM audit_link WHERE position = %s), '') || convert_to(audit_canonical(event), 'UTF8'))
+            FROM audit_event event WHERE id = %s
+            """,
+            [position, position - 1, event_id],
+        )
+
+
+def empty(cursor: Any) -> None:
+    cursor.execute("TRUNCATE audit_event, audit_link")
+
+
+@pytest.mark.parametrize(
+    ("attack", "found"),
+    [
+        (cut_off, "the trail: it ends before event number 5, whose head "),
+        (write_anew, "it or an earlier one was written anew: the head kept outside is "),
+        (empty, "the trail: it ends before event number 5, whose head "),
+    ],
+)
+def test_what_the_chain_cannot_show_is_found_against_a_head_that_was_kept(
+    five: list[Event], superuser: Superuser, attack: Any, found: str
+) -> None:
+    head = verify.head()
+    assert verify_audit("--head", str(head), "--at-least", "5")[0] == 0
+    with superuser() as cursor:
+        attack(cursor)
+
+    assert verify_audit()[0] == 0
+    code, said = verify_audit("--head", str(head))
+    assert code == 1
+    assert found in said
+    assert (verify_audit("--at-least", "5")[0] == 1) == (attack is not write_anew)
+
+
+@pytest.mark.parametrize("text", ["", "5", "5:", "5:abc", "x:" + "0" * 64, "٣:" + "0" * 64, "5:" + "0" * 62])
+def test_what_is_no_head_is_refused(db: None, text: str) -> None:
+    code, said = verify_audit("--head", text)
+
+    assert code == 1
+    assert "it is written as position:hash" in said
 
 
 # --- many at once ----------------------------------------------------------------------------------------------------

@@ -16,6 +16,13 @@ from earthcode.sponsorship.models import Call
 from tests.conftest import Clock
 
 
+@pytest.fixture(autouse=True)
+def _links_are_written_at_once(db: None) -> None:
+    """And not at a commit that never comes."""
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS audit_event_is_linked IMMEDIATE")
+
+
 def _behind_the_guards(sql: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL session_replication_role = replica")
