@@ -102,7 +102,7 @@ install-dev: python
 python:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or later is needed and was not found; say where: make PYTHON=..." >&2; exit 1; }
 
-# What comes from the distribution: a browser for the tests, and what PDFs are drawn with.
+# What comes from the distribution: a browser and a second broker for the tests, and what PDFs are drawn with.
 system:
 	@need=""; \
 	for name in chromium chromium-browser google-chrome google-chrome-stable none; do \
@@ -110,6 +110,7 @@ system:
 	test $$name != none || need="chromium"; \
 	$(BIN)/python -W ignore -c "import weasyprint" > /dev/null 2>&1 \
 		|| need="$$need libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0"; \
+	test -x /usr/lib/rabbitmq/bin/rabbitmq-server || need="$$need rabbitmq-server"; \
 	test -n "$$need" || exit 0; \
 	if [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null; then \
 		echo "Installing $$need, which the tests need"; \

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import environ
 from celery.schedules import crontab
 from csp.constants import NONE, SELF
+from kombu import Exchange, Queue
 
 env = environ.Env()
 
@@ -131,15 +132,27 @@ DATABASE_SITE_ROLE = env.str("DATABASE_SITE_ROLE", default="earthcode_site")
 
 # --- work in the background ------------------------------------------------------------------------------------------
 
-CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="filesystem://")
-if CELERY_BROKER_URL.startswith("filesystem://"):
-    _queue = LOCAL_DIR / "queue"
-    CELERY_BROKER_TRANSPORT_OPTIONS = {
-        "data_folder_in": str(_queue),
-        "data_folder_out": str(_queue),
-        "control_folder": str(_queue / "control"),
-        "polling_interval": 0.2,
-    }
+CELERY_BROKER_URL = env.str("CELERY_BROKER_URL", default="redis://127.0.0.1:63799/0")
+#: Pages wake workers: what the broker takes longer for than this is left to the clock.
+CELERY_BROKER_CONNECTION_TIMEOUT = 2
+CELERY_BROKER_TRANSPORT_OPTIONS = (
+    {"socket_connect_timeout": 2, "socket_timeout": 3, "socket_keepalive": True, "health_check_interval": 25}
+    if CELERY_BROKER_URL.startswith(("redis", "sentinel", "valkey"))
+    else {}
+)
+#: Lanes: each may have workers of its own (``celery worker --queues=mail``), so that strangers who take their time (mail
+#: servers, platforms, addresses that providers gave) keep back nothing but their own. Without ``--queues`` a worker does all.
+CELERY_TASK_DEFAULT_QUEUE = "upkeep"
+CELERY_TASK_QUEUES = [
+    Queue(lane, Exchange(lane), routing_key=lane) for lane in ("upkeep", "mail", "platforms", "addresses")
+]
+CELERY_TASK_ROUTES = {
+    "notifications.*": {"queue": "mail"},
+    "provisioning.run_operations": {"queue": "platforms"},
+    "onboarding.run_checks": {"queue": "addresses"},
+}
+# A worker that is at something long leaves what comes after it to the others.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

@@ -72,7 +72,7 @@ def attempt(lock: Path, python: str, folder: Path) -> None:
     run(python, "-I", "-m", "venv", folder / "by-hand")
     pip = (folder / "by-hand" / "bin" / "python", "-I", "-m", "pip", "--quiet", "--disable-pip-version-check")
     run(*pip, "install", f"pip=={OLDEST_PIP}")
-    run(*pip, "install", "--require-hashes", "--only-binary=:all:", "--dry-run", "--requirement", lock, **machine)
+    run(*pip, "install", "--require-hashes", "--dry-run", "--requirement", lock, **machine)
     say(f"    {time.monotonic() - began:4.0f} s  with pip {OLDEST_PIP} by hand")
 
 

@@ -39,6 +39,7 @@ class Ports:
     hub_proxy: int = 8002
     hub_api: int = 8081
     database: int = 54329
+    broker: int = 63799
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Self:
@@ -68,6 +69,7 @@ class Config:
     #: Of servers that run already; nothing means the embedded one.
     external_database_url: str = ""
     external_sso_database_url: str = ""
+    external_broker_url: str = ""
     external_issuer: str = ""
     external_site_url: str = ""
     with_hub: bool = True
@@ -81,6 +83,7 @@ class Config:
             ports=Ports.from_environment(environment),
             external_database_url=environment.get("DATABASE_URL", ""),
             external_sso_database_url=environment.get("SSO_DATABASE_URL", ""),
+            external_broker_url=environment.get("CELERY_BROKER_URL", ""),
             external_issuer=environment.get("OIDC_ISSUER", ""),
             external_site_url=environment.get("SITE_URL", ""),
             with_hub=environment.get("DEMO_JUPYTERHUB", "1").lower() not in {"0", "no", "false", "off"},
@@ -139,6 +142,10 @@ class Config:
         return f"postgres://{login}@127.0.0.1:{self.ports.database}/{database}"
 
     @property
+    def broker_url(self) -> str:
+        return self.external_broker_url or f"redis://127.0.0.1:{self.ports.broker}/0"
+
+    @property
     def logs(self) -> Path:
         return self.local_dir / "logs"
 
@@ -147,6 +154,10 @@ class Config:
     @property
     def with_sso(self) -> bool:
         return not self.external_issuer
+
+    @property
+    def with_broker(self) -> bool:
+        return not self.external_broker_url
 
     @property
     def embedded_databases(self) -> list[str]:
@@ -160,6 +171,8 @@ class Config:
         wanted = [Port(self.ports.web, "WEB_PORT", "the web server")]
         if self.embedded_databases:
             wanted.append(Port(self.ports.database, "DATABASE_PORT", "PostgreSQL"))
+        if self.with_broker:
+            wanted.append(Port(self.ports.broker, "BROKER_PORT", "the broker"))
         if self.with_sso:
             wanted.append(Port(self.ports.sso, "SSO_PORT", "the single sign-on"))
         if self.with_hub:
@@ -205,6 +218,7 @@ class Config:
             "HUB_API_PORT": str(self.ports.hub_api),
             "HUB_PROXY_PORT": str(self.ports.hub_proxy),
             "DATABASE_URL": self.database_url,
+            "CELERY_BROKER_URL": self.broker_url,
             "SSO_DATABASE_URL": self.sso_database_url,
             "OIDC_ISSUER": self.issuer,
             "NOR_SERVICE_TOKEN": self.hub_token,

@@ -139,11 +139,17 @@ class Server:
         except (psutil.Error, OSError):
             return False
 
-    def start(self, *, timeout_s: float = 60) -> None:
-        """Start the server and wait until it answers."""
+    def start(self, *, timeout_s: float = 60, ends_with_us: bool = False) -> None:
+        """Start the server and wait until it answers.
+
+        ``ends_with_us``: it stops when the thread that calls this ends, also by ``kill -9``. Linux with setpriv only.
+        """
         self.initialise()
+        unprivileged, setpriv = _as_unprivileged(self.folder), shutil.which("setpriv")
+        if ends_with_us and setpriv is not None:
+            unprivileged = [*(unprivileged or [setpriv]), "--pdeathsig=INT"]
         command = [
-            *_as_unprivileged(self.folder),
+            *unprivileged,
             str(programs() / "postgres"),
             *("-D", str(self.folder / "data")),
             *("-p", str(self.port)),

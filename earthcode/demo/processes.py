@@ -211,6 +211,19 @@ def answers(url: str, *, below: int = 400) -> Callable[[Process], bool]:
     return ready
 
 
+def listens(port: int) -> Callable[[Process], bool]:
+    """Ready when it takes connections on the port."""
+
+    def ready(_process: Process) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+        return True
+
+    return ready
+
+
 def says(text: str) -> Callable[[Process], bool]:
     """Ready when the log says so: for processes that answer nobody."""
     return lambda process: text in process.logged()

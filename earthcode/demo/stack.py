@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from earthcode.demo import postgres
+from earthcode.demo import broker, postgres
 from earthcode.demo.config import Config
 from earthcode.demo.processes import (
     AbandonedError,
@@ -25,6 +25,7 @@ from earthcode.demo.processes import (
     Process,
     answers,
     end_leftovers,
+    listens,
     python,
     says,
     taken,
@@ -32,6 +33,16 @@ from earthcode.demo.processes import (
 
 #: A part that dies this often within a minute is not started again.
 RESTARTS_A_MINUTE = 5
+
+#: Key, title, lanes and processes of each. Mail servers and strangers' addresses have workers of their own, so that one who
+#: says nothing keeps back nobody's access.
+WORKERS = (
+    ("worker", "Worker", "upkeep,platforms", 2),
+    ("worker-mail", "Worker for mail", "mail", 1),
+    ("worker-addresses", "Worker for addresses", "addresses", 1),
+)
+#: Stopped after everything that uses them.
+SERVERS = ("broker", "database")
 
 Say = Callable[[str], None]
 
@@ -48,10 +59,16 @@ def parts(config: Config) -> list[Part]:
         return Process(key, title, command, environment, config.logs / f"{key}.log", **options)  # type: ignore[arg-type]
 
     database = ["database"] if config.embedded_databases else []
+    brokers = ["broker"] if config.with_broker else []
     wanted: list[Part] = []
     if database:
         server = postgres.Server(config.local_dir / "postgres", config.ports.database)
         wanted.append(Database(server, config.embedded_databases))
+    if config.with_broker:
+        folder = config.local_dir / "broker"
+        wanted.append(
+            process("broker", "Broker", broker.command(folder, config.ports.broker), ready=listens(config.ports.broker))
+        )
     if config.with_sso:
         wanted.append(
             process(
@@ -84,22 +101,26 @@ def parts(config: Config) -> list[Part]:
             config.logs / "prepare.log",
             needs=database,
         ),
-        process(
-            "worker",
-            "Worker",
-            # What these switch off is for several workers that talk to each other.
-            python(
-                *("celery", "-A", "earthcode", "worker", "--loglevel=INFO", "--concurrency=2"),
-                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-            ),
-            needs=["prepare"],
-            ready=says(" ready."),
+        *(
+            process(
+                key,
+                title,
+                # What these switch off is for several workers that talk to each other.
+                python(
+                    *("celery", "-A", "earthcode", "worker", "--loglevel=INFO", f"--hostname={key}@%h"),
+                    *(f"--queues={lanes}", f"--concurrency={processes}"),
+                    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+                ),
+                needs=[*brokers, "prepare"],
+                ready=says(" ready."),
+            )
+            for key, title, lanes, processes in WORKERS
         ),
         process(
             "beat",
             "Clock",
             python("celery", "-A", "earthcode", "beat", "--loglevel=INFO", "--pidfile="),
-            needs=["prepare"],
+            needs=[*brokers, "prepare"],
             ready=says("beat: Starting..."),
         ),
         process(
@@ -117,7 +138,7 @@ def parts(config: Config) -> list[Part]:
 
 
 class Stack:
-    """The running demo. Its parts are called ``database``, ``sso``, ``hub``, ``worker``, ``beat`` and ``web``.
+    """The running demo. Its parts are called ``database``, ``broker``, ``sso``, ``hub``, ``beat``, ``web`` and as in ``WORKERS``.
 
     A part that dies is started again, a few times a minute; ``failure`` then says why that was given up.
     """
@@ -155,7 +176,6 @@ class Stack:
     def start(self) -> None:
         """Start every part, the independent ones at the same time, and return when all of them answer."""
         self.config.local_dir.mkdir(parents=True, exist_ok=True)
-        (self.config.local_dir / "queue" / "control").mkdir(parents=True, exist_ok=True)
         self._claim_folder()
         if left := end_leftovers(str(self.config.local_dir)):
             self._say(f"Ended {left} processes that an earlier demo had left running")
@@ -212,14 +232,15 @@ class Stack:
             self._watcher.join()
         with self._lock:
             self._wanted.clear()
-            others = [part for part in self._parts.values() if part.key != "database"]
+            others = [part for part in self._parts.values() if part.key not in SERVERS]
             if others:
                 with ThreadPoolExecutor(len(others)) as pool:
                     list(pool.map(lambda part: part.stop(), others))
             # Notebook servers have sessions of their own; should the hub not have stopped one, this does.
             end_leftovers(str(self.config.local_dir))
-            if "database" in self._parts:
-                self._parts["database"].stop()
+            for key in SERVERS:
+                if key in self._parts:
+                    self._parts[key].stop()
         self._parts = {}
         self._release_folder()
 

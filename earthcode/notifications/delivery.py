@@ -39,8 +39,8 @@ FIRST_PAUSE = timedelta(seconds=30)
 LONGEST_PAUSE = timedelta(hours=1)
 #: As long as mail servers try (RFC 5321, 4.5.4.1).
 TRIED_FOR = timedelta(days=5)
-#: One run's worth of work, so that a worker gets around to other things.
-RUN_MAX = 200
+#: After so long a run leaves the rest to the next one.
+RUN_FOR = timedelta(minutes=1)
 
 _MESSAGE_IDS = uuid.UUID("0b0e9a39-6f0c-4a07-8b53-5d9f3c6f3a64")
 
@@ -59,9 +59,9 @@ class Undeliverable(Exception):
 
 def send_due(*, clock: Callable[[], datetime]) -> int:
     """Send what is due; returns how many messages were sent. Stops early when the mail server is down."""
-    sent = 0
-    for _ in range(RUN_MAX):
-        message = claim_next(Message.objects.filter(status=MessageStatus.QUEUED), at=clock(), lease=LEASE)
+    sent, ends = 0, clock() + RUN_FOR
+    while (at := clock()) < ends:
+        message = claim_next(Message.objects.filter(status=MessageStatus.QUEUED), at=at, lease=LEASE)
         if message is None:
             break
         try:

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core import checks
 from django.utils.module_loading import import_string
+from kombu import Connection
 from kombu.transport import TRANSPORT_ALIASES
 
 from earthcode.connectors.base import Connector
@@ -53,14 +54,28 @@ def site(**_: object) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.compatibility)
 def broker(**_: object) -> list[checks.CheckMessage]:
-    """``CELERY_BROKER_URL`` names a broker that Celery knows."""
+    """``CELERY_BROKER_URL`` names a broker that Celery knows and whose client is installed. Nobody is asked whether it is up:
+    ``manage.py status`` does that.
+    """
     scheme = settings.CELERY_BROKER_URL.partition("://")[0]
     if scheme.partition("+")[0] not in TRANSPORT_ALIASES:
         return [
             checks.Error(
                 f"CELERY_BROKER_URL names a broker that Celery does not know: “{scheme}”.",
-                hint="Use redis://…, rediss://…, amqp://… or amqps://…; leave it out for a folder on this machine.",
+                hint="Use redis://…, rediss://…, amqp://… or amqps://….",
                 id="web.E004",
+            )
+        ]
+    try:
+        connection = Connection(settings.CELERY_BROKER_URL)
+        connection.create_transport()
+        connection.info()  # reads the whole address
+    except Exception as problem:
+        return [
+            checks.Error(
+                f"CELERY_BROKER_URL names a broker that cannot be used: {problem or type(problem).__name__}",
+                hint="Check the address, and that the broker's client is installed; those of Redis and RabbitMQ are.",
+                id="web.E011",
             )
         ]
     if scheme in {"filesystem", "memory"} and urlsplit(settings.SITE_URL).hostname not in LOOPBACK:

@@ -17,7 +17,7 @@ def test_without_settings_everything_is_embedded(tmp_path: Path) -> None:
     assert config.hub_url == "http://127.0.0.1:8001"
     assert config.embedded_databases == ["earthcode", "sso"]
     assert settings_of(config) == {
-        *("WEB_PORT", "DATABASE_PORT", "SSO_PORT", "HUB_PORT", "HUB_PROXY_PORT", "HUB_API_PORT"),
+        *("WEB_PORT", "DATABASE_PORT", "BROKER_PORT", "SSO_PORT", "HUB_PORT", "HUB_PROXY_PORT", "HUB_API_PORT"),
     }
 
 
@@ -52,6 +52,16 @@ def test_an_issuer_of_one_s_own_replaces_the_single_sign_on(tmp_path: Path) -> N
     assert "SSO_PORT" not in settings_of(config)
 
 
+def test_a_broker_of_one_s_own_replaces_the_embedded_one(tmp_path: Path) -> None:
+    address = "amqps://broker.science.example//"
+
+    config = Config.from_environment({"LOCAL_DIR": str(tmp_path), "CELERY_BROKER_URL": address})
+
+    assert config.environment()["CELERY_BROKER_URL"] == address
+    assert not config.with_broker
+    assert "BROKER_PORT" not in settings_of(config)
+
+
 def test_a_database_of_one_s_own_leaves_the_embedded_one_to_the_single_sign_on(tmp_path: Path) -> None:
     address = "postgres://nor@db.science.example/nor"
 
@@ -74,7 +84,7 @@ def test_databases_for_both_leave_nothing_embedded(tmp_path: Path) -> None:
 def test_the_hub_can_be_left_out(tmp_path: Path) -> None:
     config = Config.from_environment({"LOCAL_DIR": str(tmp_path), "DEMO_JUPYTERHUB": "0"})
 
-    assert settings_of(config) == {"WEB_PORT", "DATABASE_PORT", "SSO_PORT"}
+    assert settings_of(config) == {"WEB_PORT", "DATABASE_PORT", "BROKER_PORT", "SSO_PORT"}
 
 
 def test_the_hub_and_the_site_share_a_token_that_stays(tmp_path: Path) -> None:
@@ -92,8 +102,8 @@ def test_a_demo_for_tests_uses_no_server_of_the_test_run(tmp_path: Path, monkeyp
     config = Config.on_free_ports(tmp_path, OPERATION_LEASE_S="3")
 
     ports = [port.number for port in config.needed_ports]
-    assert len(set(ports)) == len(ports) == 6
-    assert not {8000, 9000, 8001, 8002, 8081, 54329} & set(ports)
+    assert len(set(ports)) == len(ports) == 7
+    assert not {8000, 9000, 8001, 8002, 8081, 54329, 63799} & set(ports)
     environment = config.environment()
     assert "of.the.test.run" not in f"{environment['DATABASE_URL']} {environment['OIDC_ISSUER']}"
     assert environment["OPERATION_LEASE_S"] == "3"

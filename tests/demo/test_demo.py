@@ -139,7 +139,7 @@ def test_the_demo_starts_survives_kill_9_and_stops_without_a_trace(
 
     # It says where to go and who the people are, and both are true.
     assert f"{config.site_url}/" in first.screen
-    for part in ("PostgreSQL", "Single sign-on", "JupyterHub", "Tables", "Web server", "Worker", "Clock"):
+    for part in ("PostgreSQL", "Broker", "Single sign-on", "JupyterHub", "Tables", "Web server", "Worker", "Clock"):
         assert re.search(rf"\d+\.\d s  {part}", first.screen), first.screen
     assert re.search(r"Maria Rossi +ESA manager", first.screen)
     # The site serves as a login that cannot touch what was written to the audit trail and the books.

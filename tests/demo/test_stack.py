@@ -89,7 +89,7 @@ def test_a_taken_port_is_named_with_its_setting_and_nothing_is_started(
     made_of(web=SERVES)
     port = listener.getsockname()[1]
     environment = {"LOCAL_DIR": str(tmp_path), "HUB_PORT": str(port), "PATH": os.environ["PATH"]}
-    for name in ("WEB", "SSO", "HUB_PROXY", "HUB_API", "DATABASE"):
+    for name in ("WEB", "SSO", "HUB_PROXY", "HUB_API", "DATABASE", "BROKER"):
         environment[f"{name}_PORT"] = str(Ports.free().web)
     config = Config.from_environment(environment)
 
@@ -107,10 +107,18 @@ def test_a_taken_port_is_named_with_its_setting_and_nothing_is_started(
 def test_every_taken_port_is_named_at_once(tmp_path: Path, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
 
-    with pytest.raises(StackError) as refusal, Stack(Config(tmp_path, Ports(*[port] * 6))):
+    with pytest.raises(StackError) as refusal, Stack(Config(tmp_path, Ports(*[port] * 7))):
         pass
 
-    for setting in ("WEB_PORT", "SSO_PORT", "HUB_PORT", "HUB_PROXY_PORT", "HUB_API_PORT", "DATABASE_PORT"):
+    for setting in (
+        "WEB_PORT",
+        "SSO_PORT",
+        "HUB_PORT",
+        "HUB_PROXY_PORT",
+        "HUB_API_PORT",
+        "DATABASE_PORT",
+        "BROKER_PORT",
+    ):
         assert f"make demo {setting}=" in str(refusal.value)
 
 

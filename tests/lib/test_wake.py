@@ -4,28 +4,32 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 from celery import Celery
 from django.db import transaction
 
 from earthcode.celery import app
+from earthcode.lib import wake
 from earthcode.lib.wake import wake_after_commit
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def broker() -> Iterator[Callable[..., None]]:
+def broker(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Makes the site use another broker: ``broker(url, **options)``."""
     others = []
 
-    def use(url: str, **options: str) -> None:
-        other = Celery("test", broker=url, broker_transport_options=options)
+    def use(url: str, *, connect_timeout_s: float = 2, **options: float) -> None:
+        other = Celery(
+            "test", broker=url, broker_transport_options=options, broker_connection_timeout=connect_timeout_s
+        )
         others.append(other)
         other.set_current()
 
+    monkeypatch.setattr(wake, "_paused_until", 0.0)
+    monkeypatch.delenv("CELERY_BROKER_URL", raising=False)  # Celery prefers it to what it is given
     yield use
     app.set_current()
     for other in others:
@@ -58,28 +62,58 @@ def test_nothing_is_sent_when_the_transaction_fails(monkeypatch: pytest.MonkeyPa
     assert sent == []
 
 
-def test_the_file_queue_gets_the_message(broker: Callable[..., None], tmp_path: Path) -> None:
-    broker("filesystem://", data_folder_in=str(tmp_path), data_folder_out=str(tmp_path), control_folder=str(tmp_path))
-
-    with transaction.atomic():
-        wake_after_commit("work")
-
-    (message,) = tmp_path.glob("*.msg")
-    assert '"task": "work"' in message.read_text()
-
-
-@pytest.mark.parametrize("kind", ["nobody listens", "no folder for the file queue"])
-def test_a_dead_broker_is_logged_and_never_raised(
-    kind: str, broker: Callable[..., None], tmp_path: Path, caplog: pytest.LogCaptureFixture
+@pytest.mark.parametrize(
+    ("url", "level"),
+    [
+        ("amqp://guest:guest@127.0.0.1:1//", "WARNING"),
+        ("redis://127.0.0.1:1/0", "WARNING"),
+        ("redis://127.0.0.1:1/not-a-database", "ERROR"),
+        ("redis://name.that.is.not.invalid:6379/0", "WARNING"),
+        ("confluentkafka://127.0.0.1:1//", "ERROR"),  # its client is not installed
+        ("nonsense://127.0.0.1/", "ERROR"),
+    ],
+)
+def test_whatever_the_broker_is_the_page_is_served_and_the_log_says_why(
+    url: str, level: str, broker: Callable[..., None], caplog: pytest.LogCaptureFixture
 ) -> None:
-    missing = str(tmp_path / "missing" / "queue")
-    if kind == "nobody listens":
-        broker("amqp://guest:guest@127.0.0.1:1//")
-    else:
-        broker("filesystem://", data_folder_in=missing, data_folder_out=missing, control_folder=f"{missing}/control")
+    broker(url)
 
     with caplog.at_level(logging.WARNING, logger="earthcode.lib.wake"), transaction.atomic():
         wake_after_commit("work")
+
+    (record,) = [each for each in caplog.records if each.name == "earthcode.lib.wake"]
+    assert record.levelname == level
+    assert "work" in record.getMessage()
+
+
+def test_a_broker_that_failed_is_left_alone_for_a_while(
+    broker: Callable[..., None], caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker("redis://127.0.0.1:1/0")
+
+    for _ in range(3):
+        with transaction.atomic():
+            wake_after_commit("work")
+
+    assert len(caplog.records) == 1
+
+    monkeypatch.setattr(wake, "_paused_until", 0.0)  # the while is over
+    with transaction.atomic():
+        wake_after_commit("work")
+
+    assert len(caplog.records) == 2
+
+
+@pytest.mark.parametrize("scheme", ["redis", "amqp"])
+def test_a_broker_that_takes_connections_and_says_nothing_is_given_up(
+    scheme: str, broker: Callable[..., None], caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        limits = {"socket_timeout": 0.2} if scheme == "redis" else {}
+        broker(f"{scheme}://127.0.0.1:{silent.getsockname()[1]}//", connect_timeout_s=0.2, **limits)
+
+        with transaction.atomic():
+            wake_after_commit("work")
 
     assert "did not take the wake-up for work" in caplog.text
 

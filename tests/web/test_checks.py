@@ -42,6 +42,8 @@ def test_the_site_is_checked(settings: Any, site_url: str, secret: str | None, e
         ("amqps://broker.science.example//", "https://nor.science.example", set()),
         ("sqla+postgresql://db.science.example/x", "https://nor.science.example", set()),
         ("filesystem://", "https://nor.science.example", {"web.W005"}),
+        ("redis://broker.science.example:port/0", "https://nor.science.example", {"web.E011"}),
+        ("confluentkafka://broker.science.example//", "https://nor.science.example", {"web.E011"}),
         ("postgres://127.0.0.1/earthcode", "http://127.0.0.1:8000", {"web.E004"}),
         ("127.0.0.1:6379", "http://127.0.0.1:8000", {"web.E004"}),
         ("", "http://127.0.0.1:8000", {"web.E004"}),
