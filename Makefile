@@ -80,6 +80,7 @@ lock: install-dev ## write the lock files after pyproject.toml; newer versions, 
 	$(UV) pyproject.toml --extra demo --extra dev -c requirements-demo.lock -o requirements-dev.lock
 	echo pip | $(UV) - -o requirements-pip.lock
 	$(UV) tests/identity/canaille/requirements.in -o tests/identity/canaille/requirements.lock
+	$(UV) tests/connectors/scim_server/requirements.in -o tests/connectors/scim_server/requirements.lock
 	$(UV) tests/bench/ledger/hordak.in -c requirements.lock -o tests/bench/ledger/hordak.lock
 	$(PYTHON) -I tests/locks.py complete *.lock tests/*/*/*.lock
 

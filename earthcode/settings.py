@@ -308,6 +308,7 @@ MAINTENANCE_LEAD_DAYS = env.int("MAINTENANCE_LEAD_DAYS", default=7)
 #: kind; its secrets are stored encrypted, or named and kept in the environment (``CONNECTOR_SECRET_<NAME>``).
 CONNECTORS = {
     "jupyterhub": "earthcode.connectors.jupyterhub.JupyterHub",
+    "scim": "earthcode.connectors.scim.Scim",
     "simulated": "earthcode.connectors.simulated.Simulated",
 }
 #: How long a worker may hold an operation before another may take it.
