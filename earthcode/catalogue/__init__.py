@@ -10,6 +10,7 @@ removed (trigger); a price that nobody stated is unknown, never zero.
 - ``queries``: a plan's rates of a day, and quotes for any number of plans in one query.
 - ``estimates``: a workload priced under some plans, kept for ever under a link.
 - ``entries``: all listed offerings with their prices of a day, in one query; ``kept``: what stays in memory.
+- ``offering_price``: the one price that stands for an offering, and what may be said of it beside others.
 - ``search``: words, misspellings, facets with counts; reads an index kept in memory as long as the catalogue is unchanged.
 - ``versions``: what an offering said and when, and how two versions differ. A request line cites the one it was made from.
 - ``records``: the files the catalogue is filled from, checked; ``actions``: the import.

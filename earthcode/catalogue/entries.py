@@ -61,12 +61,22 @@ class OfferingEntry:
     sponsorable: bool | None
     is_integrated: bool
     is_demonstration: bool
+    hardware: str
     plans: tuple[PlanEntry, ...]
 
 
 _OFFERING: Final = (
     *("id", "slug", "name", "code", "summary", "place", "country", "longitude", "latitude", "tier", "service_types"),
-    *("interfaces", "datasets", "workflow_types", "access_url", "sponsorable", "is_demonstration", "platform_id"),
+    *(
+        "interfaces",
+        "datasets",
+        "workflow_types",
+        "access_url",
+        "sponsorable",
+        "is_demonstration",
+        "platform_id",
+        "hardware",
+    ),
 )
 _PLAN: Final = ("id", "slug", "name", "kind", "audience", "months_max")
 _COMPONENT: Final = ("id", "metric", "label", *(term.name for term in PRICE_TERMS))

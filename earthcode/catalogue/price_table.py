@@ -32,13 +32,14 @@ _HALF: Final = _ONE // 2
 class _Needs:
     """A workload in whole numbers."""
 
-    __slots__ = ("amounts", "gpu", "has_hours", "hours", "is_exact", "months", "stores")
+    __slots__ = ("amounts", "besides", "gpu", "has_hours", "hours", "is_exact", "months")
 
     def __init__(self, workload: Workload) -> None:
         self.months = workload.months
         self.gpu = workload.gpu
         self.has_hours = bool(workload.hours)
-        self.stores = bool(workload.storage_gb)
+        #: The metrics that a plan must have to cover all of it.
+        self.besides = frozenset(metric for metric, _words in workload.besides)
         #: Whether the whole numbers are fine enough for it.
         self.is_exact = True
         #: None: the workload does not say.
@@ -75,7 +76,7 @@ class _Tariff(NamedTuple):
     has_processing: bool
     is_timed: bool
     gpus: frozenset[str]
-    has_storage: bool
+    metrics: frozenset[str]
     components: tuple[PricedComponent, ...]
     #: Whether the whole numbers are fine enough for it.
     is_exact: bool
@@ -90,7 +91,7 @@ class PlanTerms:
 
 
 class Total(NamedTuple):
-    """The lowest total of some plans. ``is_whole``: one of those with it covers all of the workload."""
+    """The lowest total of those plans that cover all of the workload; where none does, of those that cover a part."""
 
     amount: int
     is_whole: bool
@@ -129,20 +130,23 @@ class PriceTable:
 def _lowest(choices: Sequence[Sequence[_Tariff]], needs: _Needs, workload: Workload) -> Total | None:
     for tariffs in choices:
         best: int | None = None
-        is_whole = False
+        best_part: int | None = None
         for tariff in tariffs:
             if tariff.is_exact and needs.is_exact:
                 amount = _total(tariff, needs)
             else:
                 answer = quote(tariff.components, workload, months_max=tariff.months_max)
                 amount = None if isinstance(answer, CannotPrice) else answer.total
-            if amount is None or (best is not None and amount > best):
+            if amount is None:
                 continue
-            covers = tariff.has_storage or not needs.stores
-            is_whole = covers or (is_whole and amount == best)
-            best = amount
+            if needs.besides <= tariff.metrics:
+                best = amount if best is None else min(amount, best)
+            else:
+                best_part = amount if best_part is None else min(amount, best_part)
         if best is not None:
-            return Total(best, is_whole)
+            return Total(best, is_whole=True)
+        if best_part is not None:
+            return Total(best_part, is_whole=False)
     return None
 
 
@@ -213,7 +217,7 @@ def _tariff(plan: PlanTerms, audiences: tuple[str, ...]) -> _Tariff | None:
         has_processing=any(component.metric in PROCESSING for component in components),
         is_timed=any(component.is_timed for component in components),
         gpus=frozenset(gpu for component in components for gpu in _gpus(component)),
-        has_storage=any(component.metric == Metric.GB_MONTH for component in components),
+        metrics=frozenset(component.metric for component in components),
         components=components,
         is_exact=None not in parts,
     )

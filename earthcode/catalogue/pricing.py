@@ -22,15 +22,11 @@ from django.utils.translation import ngettext
 from earthcode.catalogue.component_terms import charged
 from earthcode.catalogue.metrics import ONCE, PROCESSING, TIMED, Audience, Evidence, Metric, weakest
 from earthcode.catalogue.workload import GPUS as GPUS
-from earthcode.catalogue.workload import NUMBERS
 from earthcode.catalogue.workload import UNSAYABLE as UNSAYABLE
 from earthcode.catalogue.workload import Workload as Workload
 from earthcode.lib.money import from_decimal
 from earthcode.lib.numbers import number_text as number_text
 from earthcode.lib.numbers import plain
-
-#: The numbers of a workload; see ``workload``.
-PARAMETERS: Final = NUMBERS
 
 
 @dataclass(frozen=True)
@@ -379,9 +375,8 @@ def _unserved(components: Sequence[PricedComponent], workload: Workload) -> list
 
 def _not_covered(components: Sequence[PricedComponent], workload: Workload) -> tuple[str, ...]:
     """What the workload asks for besides processing and the plan does not sell."""
-    if workload.storage_gb and not any(component.metric == Metric.GB_MONTH for component in components):
-        return (_("%(amount)s GB of storage") % {"amount": number_text(Decimal(workload.storage_gb))},)
-    return ()
+    sold = {component.metric for component in components}
+    return tuple(words for metric, words in workload.besides if metric not in sold)
 
 
 def _detail(component: PricedComponent, workload: Workload, needed: Needed) -> str:

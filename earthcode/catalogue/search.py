@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, overload
 
-from django.db import connection, models
+from django.db import connection
 from django.utils.functional import Promise
 from django.utils.text import slugify
 from django.utils.translation import gettext_lazy as _
@@ -25,140 +25,23 @@ from django.utils.translation import gettext_lazy as _
 from earthcode.catalogue.cached import Cached
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.entries import OfferingEntry, PlanEntry, listed_on
-from earthcode.catalogue.metrics import Metric
-from earthcode.catalogue.models import PlanKind, Tier
+from earthcode.catalogue.models import Tier
+from earthcode.catalogue.offering_price import (
+    KNOWN,
+    ORDER_WITHOUT_TOTAL,
+    Completed,
+    Known,
+    completed,
+    for_headline,
+    without_total,
+)
+from earthcode.catalogue.offering_price import OfferingPrice as OfferingPrice
+from earthcode.catalogue.offering_price import PriceKind as PriceKind
+from earthcode.catalogue.offering_price import UnitPrice as UnitPrice
+from earthcode.catalogue.offering_price import price_of as price_of
 from earthcode.catalogue.price_table import PlanTerms, PriceTable
-from earthcode.catalogue.pricing import Quote, Workload, quote
 from earthcode.catalogue.vocabulary import normalised
-
-# --- the price of an offering -----------------------------------------------------------------------------------------
-
-
-class PriceKind(models.TextChoices):
-    """What can be said about an offering's price for a workload."""
-
-    QUOTED = "quoted", _("Priced")
-    #: A stated free tier covers the workload.
-    FREE = "free", _("Free tier")
-    #: A stated free tier covers a part of the workload, and has no price for the rest.
-    FREE_PART = "free_part", _("Free tier")
-    #: A free tier is stated, but not whether this workload fits into it.
-    FREE_TIER = "free_tier", _("Free tier")
-    UNIT = "unit", _("Unit price")
-    UNKNOWN = "unknown", _("Price on request")
-
-
-@dataclass(frozen=True, slots=True)
-class UnitPrice:
-    """The published price of one unit; ``low`` and ``high`` differ where an offering has several services."""
-
-    metric: str
-    label: str
-    low: int
-    high: int
-
-
-@dataclass(frozen=True, slots=True)
-class OfferingPrice:
-    """An offering's price for a workload: that of the cheapest plan anybody may have.
-
-    ``plan`` is the one that ``quote`` is for. Where that is free, ``beyond`` is the price of ``plan_beyond``, the cheapest
-    one that is not.
-    """
-
-    kind: PriceKind
-    plan: PlanEntry | None = None
-    quote: Quote | None = None
-    plan_beyond: PlanEntry | None = None
-    beyond: Quote | None = None
-    unit: UnitPrice | None = None
-
-    @property
-    def plan_to_request(self) -> PlanEntry | None:
-        """The plan that a request would be for: there is nothing to ask for where the price is nothing."""
-        if self.quote is not None and not self.quote.is_free:
-            return self.plan
-        return self.plan_beyond
-
-    @property
-    def total(self) -> int | None:
-        """What the workload costs at most; None where that is not known, also where only a part of it is free."""
-        return None if self.quote is None or self.kind == PriceKind.FREE_PART else self.quote.total
-
-    @property
-    def sort_key(self) -> tuple[int, int]:
-        """Known totals first, the lowest at the top; then what is free in part or within limits, unit prices, the unknown.
-
-        Where a figure is a range, its upper end counts: an uncertain price is not put before a certain one it may exceed.
-        """
-        if self.total is not None:
-            return (0, self.total)
-        return (1 + _ORDER_WITHOUT_TOTAL.index(self.kind), 0)
-
-
-#: Those without a total, as they follow those with one.
-_ORDER_WITHOUT_TOTAL: Final = (PriceKind.FREE_PART, PriceKind.FREE_TIER, PriceKind.UNIT, PriceKind.UNKNOWN)
-
-
-def price_of(plans: Sequence[PlanEntry], workload: Workload) -> OfferingPrice:
-    """The headline of an offering with these plans. ``Index.search`` knows kind and total without making it."""
-    general, services = _for_headline(plans)
-    quoted = _quotes(general, workload) or _quotes(services, workload)
-    if not quoted:
-        return _without_total(general, services)
-    plan, cheapest = quoted[0]
-    if not cheapest.is_free:
-        return OfferingPrice(PriceKind.QUOTED, plan, cheapest)
-    plan_beyond, beyond = next((each for each in quoted if not each[1].is_free), (None, None))
-    # What costs nothing and leaves out a part of the workload must not look cheaper than what covers all of it.
-    kind = PriceKind.FREE_PART if cheapest.not_covered else PriceKind.FREE
-    return OfferingPrice(kind, plan, cheapest, plan_beyond, beyond)
-
-
-def _for_headline(plans: Sequence[PlanEntry]) -> tuple[list[PlanEntry], list[PlanEntry]]:
-    """Those that speak for an offering, and those that do where none of the first can be priced."""
-    general = [plan for plan in plans if plan.kind == PlanKind.GENERAL]
-    services = [plan for plan in plans if plan.kind == PlanKind.SERVICE]
-    # What only some people may have is nobody's headline, unless there is nothing else.
-    return [plan for plan in general if not plan.audience] or general, services
-
-
-def _without_total(general: Sequence[PlanEntry], services: Sequence[PlanEntry]) -> OfferingPrice:
-    if free := next((plan for plan in general if plan.is_stated_free), None):
-        return OfferingPrice(PriceKind.FREE_TIER, free)
-    if unit := _unit_price(general) or _unit_price(services):
-        return OfferingPrice(PriceKind.UNIT, unit=unit)
-    return OfferingPrice(PriceKind.UNKNOWN)
-
-
-def _quotes(plans: Sequence[PlanEntry], workload: Workload) -> list[tuple[PlanEntry, Quote]]:
-    """The plans that can be priced, the cheapest first."""
-    found = []
-    for plan in plans:
-        answer = quote(plan.components, workload, months_max=plan.months_max)
-        if isinstance(answer, Quote):
-            found.append((plan, answer))
-    # Of two that cost nothing, the one that covers all of the workload.
-    return sorted(found, key=lambda each: (each[1].total, bool(each[1].is_free and each[1].not_covered)))
-
-
-def _unit_price(plans: Sequence[PlanEntry]) -> UnitPrice | None:
-    """The range of published prices of the unit that most of the plans count in."""
-    rates: dict[tuple[str, str], list[int]] = {}
-    for plan in plans:
-        for component in plan.components:
-            # A fraction of a micro-credit shows nowhere; the exact rate is on the offering's page.
-            if component.micro_per_unit:
-                name = component.label or str(Metric(component.metric).label)
-                amounts = rates.setdefault((component.metric, name), [])
-                amounts.append(round(component.micro_per_unit))
-                if component.micro_low is not None:
-                    amounts.append(round(component.micro_low))
-    if not rates:
-        return None
-    (metric, label), found = max(rates.items(), key=lambda each: len(each[1]))
-    return UnitPrice(metric, label, min(found), max(found))
-
+from earthcode.catalogue.workload import Workload
 
 # --- filters ----------------------------------------------------------------------------------------------------------
 
@@ -178,6 +61,8 @@ def _named(names: Iterable[str]) -> list[tuple[str, str]]:
 
 
 def _place_of(entry: OfferingEntry) -> list[tuple[str, str]]:
+    if entry.place:
+        return [(slugify(entry.place), entry.place)]
     if entry.country:
         return [(entry.country.lower(), country_name(entry.country))]
     return [("not-stated", str(_("Not stated")))]
@@ -213,9 +98,10 @@ FACET_NAMES: Final = ("interface", "data", "service", PRICE, CREDITS, "way", "pl
 
 _TITLES: Final = {facet.name: facet.title for facet in FACETS} | {PRICE: PRICE_TITLE, CREDITS: CREDITS_TITLE}
 _PRICE_LABELS: Final = {
-    "priced": _("Priced for your workload"),
-    "free": _("Free tier"),
-    "unit": _("Unit prices only"),
+    "priced": _("Covers all of your workload"),
+    "part": _("Priced in part"),
+    "free": _("Free to start"),
+    "unit": _("Priced by unit"),
     "on-request": _("On request"),
 }
 _CREDITS_LABELS: Final = {FITS: _("Pay for your workload")}
@@ -224,8 +110,9 @@ _CREDITS_LABELS: Final = {FITS: _("Pay for your workload")}
 #: What can be said about a price → the filters it is found by.
 _PRICE_VALUES: Final = {
     PriceKind.QUOTED: ("priced",),
+    PriceKind.QUOTED_PART: ("part",),
     PriceKind.FREE: ("priced", "free"),
-    PriceKind.FREE_PART: ("free",),
+    PriceKind.FREE_PART: ("free", "part"),
     PriceKind.FREE_TIER: ("free",),
     PriceKind.UNIT: ("unit",),
     PriceKind.UNKNOWN: ("on-request",),
@@ -272,13 +159,40 @@ class PricedEntries(Sequence[tuple[OfferingEntry, OfferingPrice]]):
 
 
 @dataclass(frozen=True, slots=True)
+class KnownCounts:
+    """Offerings by how much is known of their price, in the order of ``Known``; demonstrations are counted apart."""
+
+    by_known: tuple[tuple[Known, int], ...]
+    demonstrations: int
+
+    @property
+    def offerings(self) -> int:
+        return sum(count for _known, count in self.by_known)
+
+    @property
+    def publish(self) -> int:
+        """How many publish a price or a free tier."""
+        return self.offerings - self.on_request
+
+    @property
+    def whole(self) -> int:
+        return dict(self.by_known)[Known.WHOLE]
+
+    @property
+    def on_request(self) -> int:
+        return dict(self.by_known)[Known.ON_REQUEST]
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
-    """What a search found, sorted, with the filters' counts. ``totals`` are the known prices, the lowest first."""
+    """What a search found, sorted, with the filters' counts. ``totals`` are the prices of all of the workload, the lowest
+    first, without demonstrations; ``known`` counts what is known of the others."""
 
     entries: PricedEntries
     totals: Sequence[int]
     facets: tuple[FacetCounts, ...]
     words: Words
+    known: KnownCounts
 
 
 # --- the index --------------------------------------------------------------------------------------------------------
@@ -304,22 +218,37 @@ def catalogue_state() -> State:
 _PRICED_MAX = 32
 #: Behind every total in the order by price, those without one: see ``OfferingPrice.sort_key``.
 _UNPRICED = 1 << 100
+#: Behind all of them, those that are made up.
+_MADE_UP = 1 << 101
 
 
 class _Prices:
     """What is known about the prices for one workload: for each offering that was asked about, its place in the order.
 
-    Only what a filter leaves is priced, and nothing twice. Numbers from ``_UNPRICED`` on stand for those without a total.
+    Only what a filter leaves is priced, and nothing twice. ``amounts`` are the prices of all of the workload. In ``keys``
+    numbers from ``_UNPRICED`` on stand for those without one, and from ``_MADE_UP`` on for demonstrations.
     """
 
-    def __init__(self, table: PriceTable, otherwise: Sequence[PriceKind], workload: Workload) -> None:
+    def __init__(
+        self,
+        entries: Sequence[OfferingEntry],
+        table: PriceTable,
+        otherwise: Sequence[PriceKind],
+        workload: Workload,
+        made_up: int,
+    ) -> None:
+        self._entries = entries
         self._table = table
         self._otherwise = otherwise
         self._workload = workload
         self._lock = threading.Lock()
         self._known = 0
         self.keys: list[int] = [0] * len(otherwise)
+        self.kinds = list(otherwise)
+        self.amounts: list[int | None] = [None] * len(otherwise)
         self.sets: dict[str, int] = dict.fromkeys(_PRICE_LABELS, 0)
+        self.known: dict[Known, int] = dict.fromkeys(Known, 0)
+        self._made_up = made_up
 
     def know(self, asked: int) -> None:
         """Price the offerings of this set that are not priced yet."""
@@ -332,21 +261,43 @@ class _Prices:
                 if total is None:
                     kind = self._otherwise[place]
                 elif total.amount:
-                    kind = PriceKind.QUOTED
+                    kind = PriceKind.QUOTED if total.is_whole else PriceKind.QUOTED_PART
                 else:
                     kind = PriceKind.FREE if total.is_whole else PriceKind.FREE_PART
-                has_total = total is not None and kind != PriceKind.FREE_PART
-                self.keys[place] = total.amount if total and has_total else _UNPRICED + _ORDER_WITHOUT_TOTAL.index(kind)
+                amount = total.amount if total is not None and total.is_whole else None
+                self.amounts[place] = amount
+                self.kinds[place] = kind
+                self.keys[place] = self._key(place, kind, amount)
                 found.setdefault(kind, []).append(place)
             for kind, of_kind in found.items():
                 members = _set_of(of_kind, len(self.keys))
                 for value in _PRICE_VALUES[kind]:
                     self.sets[value] |= members
+                self.known[KNOWN[kind]] |= members
             self._known |= asked
 
+    def _key(self, place: int, kind: PriceKind, amount: int | None) -> int:
+        """Where the offering stands in the order by price: demonstrations last, of the unknown those within EarthCODE first."""
+        entry = self._entries[place]
+        key = amount
+        if key is None:
+            is_last = kind == PriceKind.UNKNOWN and not entry.is_integrated
+            key = _UNPRICED + 2 * ORDER_WITHOUT_TOTAL.index(kind) + is_last
+        return key + _MADE_UP if entry.is_demonstration else key
+
+    def counts(self, among: int) -> KnownCounts:
+        """How much is known of these offerings, all of which must be priced."""
+        real = among & ~self._made_up
+        return KnownCounts(
+            by_known=tuple((known, (real & self.known[known]).bit_count()) for known in Known),
+            demonstrations=(among & self._made_up).bit_count(),
+        )
+
     def up_to(self, amount: int, among: int) -> int:
-        """Those of the offerings, all of which must be priced, that cost at most this."""
-        return _set_of((place for place in _places_in(among) if self.keys[place] <= amount), len(self.keys))
+        """Those of the offerings, all of which must be priced, of which all of the workload costs at most this."""
+        amounts = self.amounts
+        places = (place for place in _places_in(among) if (total := amounts[place]) is not None and total <= amount)
+        return _set_of(places, len(self.keys))
 
 
 def _places_in(members: int) -> list[int]:
@@ -372,7 +323,15 @@ class Index:
         self.entries = tuple(entries)
         self.everything = (1 << len(self.entries)) - 1
         self.by_slug = {entry.slug: entry for entry in self.entries}
-        self.provider_count = len({entry.provider_slug for entry in self.entries})
+        self.by_platform: dict[int, list[OfferingEntry]] = {}
+        for entry in self.entries:
+            self.by_platform.setdefault(entry.platform_id, []).append(entry)
+        self.demonstrations = _set_of(
+            (place for place, entry in enumerate(self.entries) if entry.is_demonstration), len(self.entries)
+        )
+        #: Without demonstrations, which are counted apart.
+        self.sponsorable_count = sum(bool(each.sponsorable) and not each.is_demonstration for each in self.entries)
+        self.provider_count = len({entry.provider_slug for entry in self.entries if not entry.is_demonstration})
         #: Where data centres are, and how many offerings there: only where the place is known.
         self.places = Counter(
             (entry.place, entry.location) for entry in self.entries if entry.location is not None and entry.place
@@ -405,17 +364,40 @@ class Index:
     def _prices(self, workload: Workload) -> _Prices:
         """What is known for the workload, the same each time for as long as it is remembered."""
         with self._lock:
-            prices = self._priced.setdefault(workload, _Prices(self._table, self._otherwise, workload))
+            prices = self._priced.setdefault(
+                workload, _Prices(self.entries, self._table, self._otherwise, workload, self.demonstrations)
+            )
             self._priced.move_to_end(workload)
             while len(self._priced) > _PRICED_MAX:
                 self._priced.popitem(last=False)
             return prices
 
     def totals(self, workload: Workload) -> list[int]:
-        """The known prices of all offerings for the workload, those that cost nothing among them."""
+        """What all of the workload costs under each offering that says so, those that cost nothing among them.
+
+        Without what leaves out a part of it, and without demonstrations.
+        """
         prices = self._prices(workload)
         prices.know(self.everything)
         return [key for key in prices.keys if key < _UNPRICED]
+
+    def known(self, workload: Workload) -> KnownCounts:
+        """How much is known of the prices of all offerings for the workload, in numbers."""
+        prices = self._prices(workload)
+        prices.know(self.everything)
+        return prices.counts(self.everything)
+
+    def completed(
+        self, entry: OfferingEntry, price: OfferingPrice, workload: Workload, also: Iterable[str] = ()
+    ) -> Completed | None:
+        """What all of the workload would cost where the price leaves out a part: with what the same platform offers, or one
+        of the offerings (``also``, by slug) that the reader has chosen."""
+        if not price.not_covered:
+            return None
+        others = dict.fromkeys(
+            (*self.by_platform[entry.platform_id], *(self.by_slug[slug] for slug in also if slug in self.by_slug))
+        )
+        return completed(price, [each for each in others if each.is_demonstration <= entry.is_demonstration], workload)
 
     def label(self, facet: str, value: str) -> str | None:
         """What people read for a filter; None if there is no such filter."""
@@ -477,7 +459,8 @@ class Index:
                 places.sort(key=lambda place: -ranks[self.entries[place].pk])
             case "name":
                 places.sort(key=self._by_name.__getitem__)
-        return Result(PricedEntries(self.entries, places, workload), totals, tuple(facets), words)
+        known = prices.counts(current)
+        return Result(PricedEntries(self.entries, places, workload), totals, tuple(facets), words, known)
 
     def _to_price(
         self, found: int, cuts: Mapping[str, int], all_of: Mapping[str, bool], *, is_cut_by_price: bool
@@ -511,21 +494,21 @@ class Index:
 
 def _choices(plans: Sequence[PlanEntry]) -> list[list[PlanTerms]]:
     """The plans that an offering's price is looked for among, in this order; as in ``price_of``."""
-    return [[PlanTerms(plan.components, plan.months_max) for plan in some] for some in _for_headline(plans)]
+    return [[PlanTerms(plan.components, plan.months_max) for plan in some] for some in for_headline(plans)]
 
 
 def _kind_without_total(plans: Sequence[PlanEntry]) -> PriceKind:
     """What is said of an offering whose plans cannot be priced for a workload; as in ``price_of``."""
-    return _without_total(*_for_headline(plans)).kind
+    return without_total(*for_headline(plans)).kind
 
 
-_kept: Cached[Index] = Cached()
+_cached: Cached[Index] = Cached()
 
 
 def index_on(day: date, state: State | None = None) -> Index:
     """The index of that day. Costs one query for the state, and one more when the catalogue has changed since."""
     state = state or catalogue_state()
-    return _kept.get((state.number, day), lambda: Index(listed_on(day)))
+    return _cached.get((state.number, day), lambda: Index(listed_on(day)))
 
 
 # --- words ------------------------------------------------------------------------------------------------------------

@@ -48,6 +48,8 @@ class Parameter:
     metrics: tuple[Metric, ...] = ()
     #: Part of the machine and its time, which every workload says; the others count in units of certain platforms.
     is_main: bool = False
+    #: Says it where a plan has no price for it, though the workload asks for it besides processing: "%(number)s GB of storage".
+    left_out: Words = ""
 
     @property
     def is_once(self) -> bool:
@@ -208,6 +210,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             noun=_lazy("storage"),
             unit=_lazy("GB"),
             phrase=_lazy("%(number)s GB stored"),
+            left_out=_lazy("%(number)s GB of storage"),
             maximum=10_000_000,
             metrics=(Metric.GB_MONTH,),
             is_main=True,
@@ -291,6 +294,7 @@ PARAMETERS: Final[Mapping[str, Parameter]] = {
             noun=_lazy("data leaving the site"),
             unit=_lazy("GB/month"),
             phrase=_lazy("%(number)s GB out a month"),
+            left_out=_lazy("%(number)s GB leaving the site a month"),
             maximum=100_000_000,
             metrics=(Metric.EGRESS_GB,),
         ),
@@ -399,6 +403,16 @@ class Workload:
         """How much of the metric the whole duration needs; None: the workload does not say."""
         amount = self.in_a_month(metric)
         return amount if amount is None or metric in ONCE else amount * self.months
+
+    @property
+    def besides(self) -> tuple[tuple[Metric, str], ...]:
+        """What it asks for besides processing: each metric that a plan must price to cover all of it, in words."""
+        return tuple(
+            (metric, str(each.left_out) % {"number": number_text(amount)})
+            for each in PARAMETERS.values()
+            if each.left_out and (amount := each.amount(getattr(self, each.field)))
+            for metric in each.metrics
+        )
 
     def say(self, code: str) -> str:
         """One part of it for people: "16 vCPU"; empty where it does not say."""

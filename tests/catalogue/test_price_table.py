@@ -20,8 +20,8 @@ def by_quotes(choices: list[list[PlanTerms]], workload: Workload) -> Total | Non
         answers = [quote(plan.components, workload, months_max=plan.months_max) for plan in choice]
         quotes = [answer for answer in answers if isinstance(answer, Quote)]
         if quotes:
-            lowest = min(each.total for each in quotes)
-            return Total(lowest, any(each.total == lowest and not each.not_covered for each in quotes))
+            whole = [each.total for each in quotes if not each.not_covered]
+            return Total(min(whole or [each.total for each in quotes]), is_whole=bool(whole))
     return None
 
 

@@ -205,7 +205,7 @@ def test_what_only_some_may_have_is_nobodys_headline() -> None:
     # … and 12 912 only into the one of 20 000 for the users of the Copernicus Services.
     large = price("cdse-openeo-federation", Workload(hours=Decimal(600), memory_gb=8))
 
-    assert (small.kind, large.kind) == (PriceKind.FREE_PART, PriceKind.QUOTED)
+    assert (small.kind, large.kind) == (PriceKind.FREE_PART, PriceKind.QUOTED_PART)
 
 
 @pytest.mark.parametrize(
@@ -226,20 +226,22 @@ def test_what_cannot_be_priced_says_what_is_known(slug: str, kind: PriceKind) ->
 
 
 def test_services_are_priced_when_the_workload_says_how_much() -> None:
-    products = price("gep-flex", Workload(products=Decimal(10)))
+    products = price("gep-flex", Workload(products=Decimal(10), storage_gb=0))
 
     assert (products.kind, products.total) == (PriceKind.QUOTED, credits(15))
+    stored = price("gep-flex", Workload(products=Decimal(10)))
+    assert (stored.kind, stored.total, stored.not_covered) == (PriceKind.QUOTED_PART, None, ("500 GB of storage",))
     unit = price("gep-flex").unit
     assert unit is not None
     assert (unit.metric, unit.low, unit.high) == ("product", credits("1.5"), credits(6))
 
 
 def test_sorting_by_price_puts_totals_first_and_the_unknown_last() -> None:
-    kinds = [price.kind for _entry, price in look(sort="price").entries]
+    kinds = [price.kind for entry, price in look(sort="price").entries if not entry.is_demonstration]
     totals = [price.total for _entry, price in look(sort="price").entries if price.total is not None]
 
     assert totals == sorted(totals)
-    of_part = [PriceKind.FREE_PART, PriceKind.FREE_TIER]
+    of_part = [PriceKind.FREE_PART, PriceKind.FREE_TIER, PriceKind.QUOTED_PART]
     order = [PriceKind.FREE, PriceKind.QUOTED, *of_part, PriceKind.UNIT, PriceKind.UNKNOWN]
     assert kinds == sorted(kinds, key=order.index)
 
@@ -282,8 +284,13 @@ def test_only_what_the_filters_leave_is_priced_and_nothing_twice(monkeypatch: py
 def test_the_order_and_the_filters_agree_with_the_prices_that_are_shown(params: dict[str, str]) -> None:
     result = look(workload=Workload.from_params(params), sort="price")
     prices = [price for _entry, price in result.entries]
+    keys = [(entry.is_demonstration, price.sort_key) for entry, price in result.entries]
 
-    assert [price.sort_key for price in prices] == sorted(price.sort_key for price in prices)
-    assert list(result.totals) == [price.total for price in prices if price.total is not None]
+    assert keys == sorted(keys)
+    real = [price for entry, price in result.entries if not entry.is_demonstration]
+    assert list(result.totals) == [price.total for price in real if price.total is not None]
+    known = Counter(search.KNOWN[price.kind] for price in real)
+    assert {each: count for each, count in result.known.by_known if count} == dict(known)
+    assert result.known.demonstrations == len(prices) - len(real)
     shown = Counter(value for price in prices for value in search._PRICE_VALUES[price.kind])
     assert {value: count for value, count in counts(result, "price").items() if count} == dict(shown)

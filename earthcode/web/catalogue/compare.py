@@ -18,6 +18,7 @@ from earthcode.catalogue import search
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.entries import OfferingEntry, PlanEntry
 from earthcode.catalogue.models import Offering
+from earthcode.catalogue.offering_price import PRICES_TO_COMPARE, Completed
 from earthcode.catalogue.pricing import Quote, Workload, quote
 from earthcode.catalogue.search import OfferingPrice
 from earthcode.web.catalogue import price_rank, price_words
@@ -82,6 +83,11 @@ class Column:
     workload: Workload
     without_url: str
     quotes: Sequence[tuple[PlanEntry, Quote]] = field(default_factory=tuple)
+    whole: Completed | None = None
+
+    @property
+    def is_made_up(self) -> bool:
+        return self.entry.is_demonstration
 
     @property
     def url(self) -> str:
@@ -171,7 +177,8 @@ def _columns(slugs: Sequence[str], index: search.Index, workload: Workload) -> l
             Column(
                 offering=offerings[slug],
                 entry=entry,
-                price=search.price_of(entry.plans, workload),
+                price=(price := search.price_of(entry.plans, workload)),
+                whole=index.completed(entry, price, workload, also=slugs),
                 workload=workload,
                 without_url=compare_url([each for each in slugs if each != slug], workload),
                 quotes=sorted(quotes, key=lambda each: each[1].total),
@@ -205,7 +212,9 @@ def _groups(columns: Sequence[Column]) -> list[Group]:
 
 
 def _cost_rows(columns: Sequence[Column]) -> list[Row]:
-    lowest = min((column.price.total for column in columns if column.price.total is not None), default=None)
+    whole = [column.price.total for column in columns if column.price.total is not None and not column.is_made_up]
+    # Of fewer none is marked: the numbers stand side by side anyway.
+    lowest = min(whole) if len(whole) >= PRICES_TO_COMPARE else None
     rows = [
         Row(_("Total"), [_total(column, lowest) for column in columns], _("Price on request")),
         Row(_("Cheapest plan that fits"), [Cell(_plan_name(column.price.plan)) for column in columns], _("None")),
@@ -222,12 +231,12 @@ def _cost_rows(columns: Sequence[Column]) -> list[Row]:
 
 
 def _total(column: Column, lowest: int | None) -> Cell:
-    headline = price_words.headline(column.price)
+    headline = price_words.headline(column.price, column.whole)
     text = f"{headline.big} {headline.unit}".strip()
     return Cell(
         text=text,
         notes=headline.notes,
-        is_best=lowest is not None and column.price.total == lowest,
+        is_best=lowest is not None and column.price.total == lowest and not column.is_made_up,
         is_number=True,
     )
 
@@ -246,14 +255,12 @@ def _component_rows(columns: Sequence[Column]) -> list[Row]:
             cells[line.label] = Cell(f"{price_words.amount_text(line.amount)} cr", [note], is_number=True)
         by_column.append(cells)
     labels = dict.fromkeys(label for cells in by_column for label in cells)
-    return [Row(label, [cells.get(label, Cell()) for cells in by_column], _("Not counted")) for label in labels]
+    return [Row(label, [cells.get(label, Cell()) for cells in by_column], _("No price of its own")) for label in labels]
 
 
 def _other_plans(column: Column) -> list[str]:
     chosen = column.price.plan.pk if column.price.plan else None
-    others = [
-        f"{plan.name}: {price_words.amount_text(each.total)} cr" for plan, each in column.quotes if plan.pk != chosen
-    ]
+    others = [f"{plan.name}: {price_words.total_text(each)}" for plan, each in column.quotes if plan.pk != chosen]
     more = len(others) - _PLANS_MAX
     if more > 0:
         return [*others[:_PLANS_MAX], _("and %(count)d more") % {"count": more}]

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import groupby
 from typing import Any, Final
 from urllib.parse import urlencode, urlsplit
 
@@ -26,6 +27,8 @@ from earthcode.catalogue.pricing import (
 )
 from earthcode.catalogue.search import FACET_NAMES, OfferingPrice
 from earthcode.web.catalogue import price_rank, price_words
+from earthcode.web.catalogue.cards import Action, Card, facts_of, mark_of
+from earthcode.web.catalogue.known import KnownLine, group_of
 from earthcode.web.catalogue.notices import Flags, flag_of, maintenance_flags
 from earthcode.web.catalogue.tray import Tray, chosen_in
 from earthcode.web.catalogue.workload import WorkloadForm, values_of
@@ -45,8 +48,6 @@ SORTS: Final = {
     "relevance": _lazy("Best match"),
     "name": _lazy("Name"),
 }
-
-SUGGESTIONS: Final = ("Sentinel-2", "JupyterLab", "openEO", "Dask", "S3")
 
 #: More choices than anybody makes in one filter.
 CHOICES_MAX: Final = 30
@@ -165,7 +166,7 @@ def catalogue(request: HttpRequest) -> HttpResponse:
     field = price_rank.field_for(request, result.totals)
     tray = Tray.of(view.compare, index, view.workload, without=lambda left: view.url(compare=left, page=view.page))
     page = _page_of(result.entries, view)
-    make = _Cards(view, field, maintenance_flags(state, today))
+    make = _Cards(view, index, field, maintenance_flags(state, today))
     context = {
         "form": form,
         "view": view,
@@ -175,9 +176,11 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "understood": _understood(view),
         "words": result.words,
         "count": len(result.entries),
-        "count_text": price_words.count_text(len(result.entries)),
+        "count_text": price_words.count_text(result.known.offerings, result.known.demonstrations),
         "page": page,
-        "cards": [make.of(entry, price) for entry, price in page],
+        "groups": _groups(page.rows, make, result, view),
+        "known": KnownLine.of(result.known, view.url, view.chosen),
+        "is_enough": field.is_enough,
         "price_count": field.count,
         "balance": free,
         "facets": [_facet(facet) for facet in result.facets],
@@ -187,10 +190,12 @@ def catalogue(request: HttpRequest) -> HttpResponse:
         "sorts": _sorts(view),
         "tray": tray,
         "compared_elsewhere": tray.besides({entry.slug for entry, _price in page}),
-        "offering_count": len(index.entries),
+        "offering_count": len(index.entries) - index.demonstrations.bit_count(),
+        "made_up_count": index.demonstrations.bit_count(),
         "provider_count": index.provider_count,
-        "markers": _markers(index),
-        "suggestions": [(text, f"{reverse('catalogue')}?{urlencode({'q': text})}") for text in SUGGESTIONS],
+        "sponsorable_count": index.sponsorable_count,
+        "markers": _markers(index, view),
+        "places": _places(result, view),
     }
     if getattr(request, "htmx", False):
         response = TemplateResponse(request, "catalogue/results.html", context)
@@ -224,42 +229,33 @@ def _page_of(
 
 
 @dataclass(frozen=True)
-class Card:
-    """``components/offering_card.html`` says what it shows."""
+class Group:
+    """Cards of one heading. ``title`` is empty where the order is not by price."""
 
-    url: str
+    slug: str
     title: str
-    provider: str
-    place: str
-    summary: str
-    tags: Sequence[str]
-    code: str
-    seed: str
-    headline: price_words.Headline
-    prices: Sequence[int]
-    balance: int | None
-    fits: bool | None
-    fit_text: str
-    rank_text: str
-    flag: Mapping[str, str] | None
-    request_url: str
-    estimate_url: str
-    compare_value: str
-    selected: bool
-
-    @property
-    def price(self) -> int | None:
-        return self.headline.total
+    note: str
+    cards: Sequence[Card]
 
 
-#: Tags on a card; the rest is on the offering's page.
-_INTERFACE_TAGS_MAX, _TAGS_MAX = 4, 7
+def _groups(
+    rows: Sequence[tuple[OfferingEntry, OfferingPrice]], make: _Cards, result: search.Result, view: View
+) -> list[Group]:
+    """The cards of the page by how much is known of their price; in one group where they are sorted otherwise."""
+    if view.sort != "price":
+        return [Group("all", "", "", [make.of(entry, price) for entry, price in rows])] if rows else []
+    groups = []
+    for key, members in groupby(rows, key=lambda row: group_of(*row)):
+        heading = key.heading(result.known)
+        groups.append(Group(key.slug, heading.title, heading.note, [make.of(entry, price) for entry, price in members]))
+    return groups
 
 
 class _Cards:
     """Makes the cards of one page; what is the same on all of them is worked out once."""
 
-    def __init__(self, view: View, field: price_rank.Field, flags: Flags) -> None:
+    def __init__(self, view: View, index: search.Index, field: price_rank.Field, flags: Flags) -> None:
+        self._index = index
         self._view = view
         self._field = field
         self._ticks = field.ticks
@@ -272,35 +268,57 @@ class _Cards:
 
     def of(self, entry: OfferingEntry, price: OfferingPrice) -> Card:
         view, field = self._view, self._field
-        headline = price_words.headline(price)
+        whole = self._index.completed(entry, price, view.workload, also=view.compare)
+        headline = price_words.headline(price, whole)
+        url = offering_url(entry.slug, view.workload, view.compare)
+        facts, unstated = facts_of(
+            datasets=self._wanted_first(entry.datasets),
+            interfaces=self._wanted_first(entry.interfaces),
+            hardware=entry.hardware,
+            place=entry.place or (country_name(entry.country) if entry.country else ""),
+        )
+        made_up = entry.is_demonstration
         return Card(
-            url=offering_url(entry.slug, view.workload, view.compare),
+            url=url,
             title=entry.name,
             provider=entry.provider,
-            place=", ".join(
-                part for part in (entry.place, country_name(entry.country) if entry.country else "") if part
-            ),
             summary=entry.summary,
-            tags=self._tags(entry),
             code=entry.monogram,
-            seed=entry.slug,
+            mark=mark_of(entry.service_types),
             headline=headline,
-            prices=self._ticks,
+            facts=facts,
+            unstated=unstated,
+            is_integrated=entry.is_integrated,
+            is_sponsored=bool(entry.sponsorable),
+            is_made_up=made_up,
+            flag=flag_of(entry, self._flags) or _flag(entry),
+            prices=() if made_up else self._ticks,
             balance=field.free,
             fits=field.fits(headline.total),
             fit_text=field.fit_text(headline.total),
-            rank_text=field.rank_text(headline.total),
-            flag=flag_of(entry, self._flags) or _flag(entry),
-            request_url=_with_plan(self._request_url, price.plan_to_request, self._params),
-            estimate_url=_with_plan(self._estimate_url, price.plan_to_request or price.plan, self._changes),
+            rank_text="" if made_up else field.rank_text(headline.total),
+            actions=self._actions(entry, price, url),
             compare_value=entry.slug,
             selected=entry.slug in view.compare,
         )
 
-    def _tags(self, entry: OfferingEntry) -> list[str]:
-        """How one works there and which data is there, what the reader filters by first."""
-        interfaces = self._wanted_first(entry.interfaces)[:_INTERFACE_TAGS_MAX]
-        return [*interfaces, *self._wanted_first(entry.datasets)[: _TAGS_MAX - len(interfaces)]]
+    def _actions(self, entry: OfferingEntry, price: OfferingPrice, url: str) -> list[Action]:
+        """At most two, and each says what it does."""
+        actions = []
+        if plan := price.plan_to_request or price.plan:
+            estimate = _with_plan(self._estimate_url, plan, self._changes)
+            actions.append(Action(_("Estimate"), estimate))
+        if price.plan_to_request is not None and entry.sponsorable is not False:
+            request = _with_plan(self._request_url, price.plan_to_request, self._params)
+            actions.append(Action(_("Request"), request, is_main=True))
+        match price.kind:
+            case search.PriceKind.UNIT:
+                actions.append(Action(_("Say how many"), f"{url}#plans"))
+            case search.PriceKind.UNKNOWN:
+                actions.append(Action(_("Ask for a price"), f"{url}#ask"))
+            case search.PriceKind.FREE_TIER | search.PriceKind.FREE if price.plan_to_request is None:
+                actions.append(Action(_("How to get in"), f"{url}#access"))
+        return actions
 
     def _wanted_first(self, names: Sequence[str]) -> Sequence[str]:
         return sorted(names, key=lambda name: slugify(name) not in self._wanted) if self._wanted else names
@@ -327,8 +345,6 @@ def estimate_url(price: OfferingPrice, workload: Workload) -> str:
 def _flag(entry: OfferingEntry) -> dict[str, str] | None:
     if entry.is_demonstration:
         return {"label": _("Demonstration"), "tone": "think", "icon": ""}
-    if entry.is_integrated:
-        return {"label": _("EarthCODE integrated"), "tone": "go", "icon": "check"}
     return None
 
 
@@ -386,6 +402,20 @@ def _understood(view: View) -> dict[str, Any] | None:
     return {"parts": parts, "literal_url": view.url(literal=True, workload=usual, sort="relevance")}
 
 
+def _places(result: search.Result, view: View) -> list[dict[str, Any]]:
+    """The data centres in words, with how many of the results are there."""
+    place = next(each for each in result.facets if each.name == "place")
+    return [
+        {
+            "label": option.label,
+            "count": option.count,
+            "url": view.url(chosen={**view.chosen, "place": (option.value,)}),
+        }
+        for option in place.options[:OPTIONS_SHOWN]
+        if option.count
+    ]
+
+
 def _history_header(request: HttpRequest, view: View) -> str:
     """A step the reader wants to go back to is pushed: another choice, order or page. What is typed is not."""
     came_from = urlsplit(request.headers.get("HX-Current-URL", ""))
@@ -398,13 +428,16 @@ def _history_header(request: HttpRequest, view: View) -> str:
 _MAP_WEST, _MAP_NORTH, _MAP_SCALE = -13.0, 1.268, 748.3
 
 
-def _markers(index: search.Index) -> list[dict[str, Any]]:
-    """Where data centres are, on the picture behind the hero."""
+def _markers(index: search.Index, view: View) -> list[dict[str, Any]]:
+    """Where data centres are, on the picture behind the hero; each leads to its offerings, as the list beside it does."""
     markers = []
     for (name, (longitude, latitude)), count in index.places.items():
         x = math.radians(longitude - _MAP_WEST) * _MAP_SCALE
         y = (_MAP_NORTH - math.asinh(math.tan(math.radians(max(-85.0, min(85.0, latitude)))))) * _MAP_SCALE
         if 0 <= x <= 600 and 0 <= y <= 440:
             radius = min(18, 7 + 2 * count)
-            markers.append({"name": name, "count": count, "x": f"{x:.0f}", "y": f"{y:.0f}", "radius": radius})
+            url = view.url(chosen={**view.chosen, "place": (slugify(name),)})
+            markers.append(
+                {"name": name, "count": count, "x": f"{x:.0f}", "y": f"{y:.0f}", "radius": radius, "url": url}
+            )
     return markers

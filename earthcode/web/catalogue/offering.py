@@ -77,7 +77,8 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
     params = urlencode(form.workload.as_params())
     compare = chosen_in(request.GET, "compare")
     best = next((each for each in shown if price.plan is not None and each.plan.pk == price.plan.pk), None)
-    headline = price_words.headline(price)
+    whole = index.completed(entry, price, form.workload, also=compare) if entry else None
+    headline = price_words.headline(price, whole)
     context = {
         "form": form,
         "offering": this,
@@ -97,7 +98,7 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "plan_to_request": None if retired else price.plan_to_request,
         "notices": [] if is_part else notices_in(state, this, today),
         "standing": field,
-        "rank_text": field.rank_text(headline.total),
+        "rank_text": "" if this.is_demonstration else field.rank_text(headline.total),
         "fits": field.fits(headline.total),
         "fit_text": field.fit_text(headline.total),
         "tray": Tray.of(

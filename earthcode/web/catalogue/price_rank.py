@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from earthcode.catalogue.offering_price import PRICES_TO_COMPARE
 from earthcode.web.catalogue.price_words import amount_text
 from earthcode.web.parts.chrome import chrome_of
 
@@ -21,7 +22,10 @@ TICKS_MAX: Final = 40
 
 @dataclass(frozen=True)
 class Field:
-    """What prices are compared with: all totals that are known, and the reader's free credits (None: they have none)."""
+    """What prices are compared with: what all of the workload costs elsewhere, and the reader's free credits (None: none).
+
+    Of fewer than ``PRICES_TO_COMPARE`` no place is told and no strip is drawn.
+    """
 
     totals: Sequence[int]
     free: int | None
@@ -30,6 +34,11 @@ class Field:
     def count(self) -> int:
         return len(self.totals)
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether a price can be said to stand somewhere among them."""
+        return self.count >= PRICES_TO_COMPARE
+
     @cached_property
     def _ordered(self) -> list[int]:
         """Every card of a list asks where it stands in them."""
@@ -37,7 +46,9 @@ class Field:
 
     @cached_property
     def ticks(self) -> list[int]:
-        """The prices that a strip shows: all, or as many evenly chosen ones as it can hold, with both ends."""
+        """The prices that a strip shows: all, or as many evenly chosen ones as it can hold, with both ends; none of too few."""
+        if not self.is_enough:
+            return []
         different = list(dict.fromkeys(self._ordered))
         if len(different) <= TICKS_MAX:
             return different
@@ -47,7 +58,7 @@ class Field:
     def rank_text(self, total: int | None) -> str:
         """ "Lowest of 12 prices"; empty where there is nothing to compare."""
         ordered = self._ordered
-        if total is None or not ordered or ordered[0] == ordered[-1]:
+        if total is None or not self.is_enough or ordered[0] == ordered[-1]:
             return ""
         lower = bisect_left(ordered, total)
         words = {"count": self.count, "lower": lower}

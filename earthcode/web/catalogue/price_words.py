@@ -11,6 +11,7 @@ from django.utils.translation import ngettext
 
 from earthcode.catalogue.metrics import Audience, Evidence, Metric
 from earthcode.catalogue.models import PlanKind
+from earthcode.catalogue.offering_price import Completed
 from earthcode.catalogue.pricing import UNSAYABLE, PricedComponent, Quote, number_text
 from earthcode.catalogue.search import OfferingPrice, PriceKind, UnitPrice
 from earthcode.lib import money
@@ -18,7 +19,7 @@ from earthcode.lib import money
 
 @dataclass(frozen=True)
 class Note:
-    """A line under a price; ``tone`` is a class of it (``warn``) or empty."""
+    """A line under a price; ``tone`` is a class of it (``warn``, ``whole``) where it must be read with the price, or empty."""
 
     text: str
     tone: str = ""
@@ -55,9 +56,12 @@ def range_text(micro_low: Decimal | None, micro_per_unit: Decimal) -> str:
     return high if micro_low is None else _("%(low)s to %(high)s") % {"low": rate_text(micro_low), "high": high}
 
 
-def headline(price: OfferingPrice) -> Headline:
-    """What the card of an offering says about its price."""
+def headline(price: OfferingPrice, whole: Completed | None = None) -> Headline:
+    """What the card of an offering says about its price; ``whole`` is what the rest of the workload would come to."""
     match price.kind:
+        case PriceKind.QUOTED_PART if price.quote and price.plan:
+            notes = [*quote_notes(price.quote), *_plan_note(price), *_whole_notes(whole)]
+            return Headline(amount_text(price.quote.total), _("cr for a part"), tuple(notes))
         case PriceKind.QUOTED if price.quote and price.plan:
             notes = [
                 Note(_("%(amount)s cr a month") % {"amount": amount_text(price.quote.per_month)}),
@@ -68,10 +72,10 @@ def headline(price: OfferingPrice) -> Headline:
         case PriceKind.FREE | PriceKind.FREE_PART if price.quote and price.plan:
             is_whole = price.kind == PriceKind.FREE
             covers = _("Covers your workload") if is_whole else _("Covers a part of your workload")
-            notes = [Note(covers), *_limit_notes(price.plan.components)]
+            notes = [*_limit_notes(price.plan.components), Note(covers)]
             if price.beyond:
-                notes.append(Note(_("Beyond it: %(amount)s cr") % {"amount": amount_text(price.beyond.total)}))
-            return Headline(str(price.kind.label), notes=(*notes, *quote_notes(price.quote)))
+                notes.append(Note(_("Beyond it: %(amount)s") % {"amount": total_text(price.beyond)}))
+            return Headline(str(price.kind.label), notes=(*notes, *quote_notes(price.quote), *_whole_notes(whole)))
         case PriceKind.FREE_TIER if price.plan:
             notes = _limit_notes(price.plan.components) or [Note(_("Its limits are not stated"))]
             if price.plan.audience:
@@ -81,6 +85,21 @@ def headline(price: OfferingPrice) -> Headline:
             return _unit_headline(price.unit)
         case _:
             return Headline(str(PriceKind.UNKNOWN.label))
+
+
+def total_text(quote: Quote) -> str:
+    """A total where there is no room for notes: what it leaves out is said with it."""
+    amount = _("%(amount)s cr") % {"amount": amount_text(quote.total)}
+    if not quote.not_covered:
+        return amount
+    return _("%(amount)s without %(parts)s") % {"amount": amount, "parts": ", ".join(quote.not_covered)}
+
+
+def _whole_notes(whole: Completed | None) -> list[Note]:
+    if whole is None:
+        return []
+    words = {"amount": amount_text(whole.total), "offering": whole.entry.name}
+    return [Note(_("All of it: %(amount)s cr with %(offering)s") % words, "whole")]
 
 
 def quote_notes(quote: Quote) -> list[Note]:
@@ -158,6 +177,10 @@ def _unit_headline(unit: UnitPrice) -> Headline:
     return Headline(big, "cr", tuple(notes))
 
 
-def count_text(count: int) -> str:
-    """How many offerings there are."""
-    return ngettext("%(count)s offering", "%(count)s offerings", count) % {"count": number_text(Decimal(count))}
+def count_text(count: int, made_up: int = 0) -> str:
+    """How many offerings there are; those that are made up are counted apart."""
+    words = ngettext("%(count)s offering", "%(count)s offerings", count) % {"count": number_text(Decimal(count))}
+    if not made_up:
+        return words
+    more = ngettext("%(count)d demonstration", "%(count)d demonstrations", made_up) % {"count": made_up}
+    return _("%(offerings)s and %(more)s") % {"offerings": words, "more": more}

@@ -122,6 +122,7 @@ def science(request: HttpRequest) -> HttpResponse:
         ),
         directory,
     )
+    made_up = Record.objects.current().filter(is_demonstration=True).count()
     page = _list_page(found.records, view.page, PER_PAGE, lambda number: view.url(page=number))
     response = TemplateResponse(
         request,
@@ -131,7 +132,8 @@ def science(request: HttpRequest) -> HttpResponse:
             "url": reverse("science"),
             "count": len(found.records),
             "count_text": _count_text(len(found.records)),
-            "record_count": len(directory.entries),
+            "record_count": len(directory.entries) - made_up,
+            "made_up_count": made_up,
             "page": page,
             "rows": rows_of(page.rows, directory),
             "facets": _facets(found),
@@ -264,17 +266,12 @@ def _places(record: Record, linked: Linked, workload: Workload, index: catalogue
     ]
     found.sort(
         key=lambda each: (
-            not _covers_all(each[1]),
             each[1].sort_key,
             linked.strength(each[0].pk),
             each[0].name.casefold(),
         )
     )
     return [_place(record, entry, price, linked.reasons[entry.pk], workload) for entry, price in found]
-
-
-def _covers_all(price: OfferingPrice) -> bool:
-    return price.quote is not None and not price.quote.not_covered
 
 
 def _place(
@@ -311,7 +308,7 @@ def _where_words(record: Record, count: int) -> str:
         }
     return ngettext(
         "One offering can run it. Each reason is beside its price.",
-        "%(count)d offerings can run it: the cheapest for your workload first, each with the reason.",
+        "%(count)d offerings can run it, each with the reason. Those that price all of your workload come first.",
         count,
     ) % {"count": count}
 

@@ -17,6 +17,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from earthcode.catalogue.component_terms import TERMS, Kind
 from earthcode.catalogue.countries import country_name
 from earthcode.catalogue.metrics import Audience, Evidence
 from earthcode.catalogue.models import Offering, OfferingVersion, Tier
@@ -202,9 +203,9 @@ def _rates_then(component: Mapping[str, Any], day: date) -> Iterator[RateThen]:
 
 def _rate_then(component: Mapping[str, Any], rate: Mapping[str, Any]) -> RateThen:
     terms = [
-        f"{label_of(name)}: {component[name]}"
-        for name in ("included", "limit", "step", "block_months", "free_months")
-        if component.get(name) not in (None, "", "0", 0)
+        f"{term.label}: {component[name]}"
+        for name, term in TERMS.items()
+        if term.kind in (Kind.AMOUNT, Kind.MONTHS) and component.get(name) not in (None, "", "0", 0)
     ]
     if rate.get("audience"):
         terms = [rate["reason"], _("For: %(audience)s") % {"audience": Audience(rate["audience"]).label}]

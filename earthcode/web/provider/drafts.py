@@ -47,6 +47,7 @@ from earthcode.publishing.content import (
 from earthcode.publishing.lifecycle import OFFERING_DRAFT
 from earthcode.publishing.models import Draft, DraftStatus
 from earthcode.web.catalogue import price_words
+from earthcode.web.catalogue.cards import Card, facts_of, mark_of
 from earthcode.web.parts.form_errors import add_refusal, posted
 from earthcode.web.parts.opened import page_opened
 from earthcode.web.parts.signed_in import SignedInRequest
@@ -145,24 +146,30 @@ def _plan_hint(plan: Content) -> str:
     return words % {"count": len(components)}
 
 
-def card_of(draft: Draft, content: Content) -> dict[str, Any]:
+def card_of(draft: Draft, content: Content) -> Card:
     """The card as the catalogue would show it, for the workload that everybody sees first."""
     headline = price_words.headline(search.price_of(priced_plans(content), Workload()))
     name = str(content.get("name") or _("Without a name"))
-    place = (content.get("place", ""), country_name(content["country"]) if content.get("country") else "")
-    return {
-        "url": draft.get_absolute_url(),
-        "title": name,
-        "provider": draft.platform.provider.name,
-        "place": ", ".join(part for part in place if part),
-        "summary": content.get("summary", ""),
-        "tags": [*content.get("interfaces", [])[:4], *content.get("datasets", [])][:7],
-        "code": content.get("code") or monogram(name),
-        "seed": draft.slug,
-        "headline": headline,
-        "price": None,
-        "fits": None,
-    }
+    country = country_name(content["country"]) if content.get("country") else ""
+    facts, unstated = facts_of(
+        datasets=content.get("datasets", []),
+        interfaces=content.get("interfaces", []),
+        hardware=content.get("hardware", ""),
+        place=content.get("place") or country,
+    )
+    return Card(
+        url=draft.get_absolute_url(),
+        title=name,
+        provider=draft.platform.provider.name,
+        summary=content.get("summary", ""),
+        code=content.get("code") or monogram(name),
+        mark=mark_of(content.get("service_types", [])),
+        headline=headline,
+        facts=facts,
+        unstated=unstated,
+        is_integrated=draft.platform.earthcode_integrated,
+        is_sponsored=bool(content.get("sponsorable")),
+    )
 
 
 def _preview(request: SignedInRequest, draft: Draft, content: Content) -> HttpResponse:

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
+from earthcode.catalogue.component_terms import TERMS, ComponentTerm
 from earthcode.catalogue.metrics import Evidence, Metric
 from earthcode.catalogue.models import Offering, PlanKind, Platform, Tier
 from earthcode.publishing.content import Content, component_name, plain
@@ -336,7 +337,7 @@ class ComponentForm(forms.Form):
 
     @property
     def further(self) -> list[forms.BoundField]:
-        return [self[name] for name in ("included", "limit", "step", "free_months")]
+        return [self[name] for name in TERMS if name in self.fields]
 
     def clean(self) -> dict[str, Any]:
         given = self.cleaned_data
@@ -363,18 +364,18 @@ class ComponentForm(forms.Form):
         return {
             "metric": given["metric"],
             "label": given["label"],
-            "included": given["included"] or "0",
-            "limit": given["limit"],
-            "step": given["step"] or "0",
-            "free_months": given["free_months"] or 0,
-            # No field asks for these; they stay as they were.
-            "block_months": (self.was or {}).get("block_months") if self.cleaned_data.get("step") else None,
+            **{name: self._term(term) for name, term in TERMS.items()},
             "discounts": (self.was or {}).get("discounts"),
-            "conversion_low": (self.was or {}).get("conversion_low"),
-            "conversion": (self.was or {}).get("conversion"),
-            "conversion_source": (self.was or {}).get("conversion_source"),
             "rate": self._rate(),
         }
+
+    def _term(self, term: ComponentTerm) -> Any:
+        """As it was typed; a term that no field asks for stays as it was."""
+        if term.name in self.fields:
+            return self.cleaned_data[term.name] or term.for_draft(term.absent)
+        if term.name == "block_months" and not self.cleaned_data.get("step"):
+            return None
+        return (self.was or {}).get(term.name)
 
     def _rate(self) -> Content | None:
         given = self.cleaned_data
@@ -462,7 +463,7 @@ class Components(_FormSet):
         return bool(form.cleaned_data.get("DELETE"))
 
 
-_ZEROES = ("included", "step", "free_months")
+_ZEROES = tuple(name for name, term in TERMS.items() if term.absent == 0)
 
 ComponentFormSet = cast(
     "type[Components]",

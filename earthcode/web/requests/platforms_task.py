@@ -19,7 +19,8 @@ from django.views.decorators.http import require_http_methods
 
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan, Rate
-from earthcode.catalogue.pricing import PARAMETERS, Quote, Workload
+from earthcode.catalogue.pricing import Quote
+from earthcode.catalogue.workload import PARAMETERS, Workload
 from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import actions as sponsorship
@@ -173,11 +174,7 @@ def _save_lines(request: SignedInRequest, resource_request: ResourceRequest) -> 
 
 def _typed_before(request: SignedInRequest) -> dict[str, str]:
     """The workload in the address: what was typed for a plan that was not taken, for the next one."""
-    given = {
-        name: value
-        for name, value in request.GET.dict().items()
-        if name in Workload().as_params() or name in PARAMETERS
-    }
+    given = {name: value for name, value in request.GET.dict().items() if name in PARAMETERS}
     try:
         return Workload.from_params(given).as_params() if given else {}
     except InvalidInput:

@@ -11,10 +11,13 @@ from django.contrib.messages.storage.base import Message
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext
+from django.utils.translation import gettext as _now
 from django.utils.translation import gettext_lazy as _
 
 from earthcode.catalogue.search import Option
 from earthcode.lib.money import credits as cr
+from earthcode.web.catalogue.cards import Action, Card, Fact
+from earthcode.web.catalogue.price_words import Headline
 from earthcode.web.catalogue.tray import Ticked, Tray
 from earthcode.web.parts.lists import ListPage
 from earthcode.web.parts.statuses import STATUSES
@@ -45,6 +48,7 @@ SWATCHES = [
     ("c6", _("chart 6: over")),
 ]
 ICONS = [
+    "sat", "chip", "ways", "pin", "gauge", "key", "talk", "blank", "esa", "sliders",
     "search", "bell", "theme", "menu", "x", "check", "alert", "info", "q", "ext", "file", "bolt", "up", "down", "left",
     "right", "user", "plus", "lock", "clock", "ph0", "ph1", "ph2", "ph3", "ph4", "ph-q", "ph-x",
 ]  # fmt: skip
@@ -350,61 +354,64 @@ def samples() -> dict[str, Any]:
     }
 
 
-def _cards() -> list[dict[str, Any]]:
-    common = {"url": "#offering_card", "prices": PRICES, "balance": BALANCE, "estimate_url": "#offering_card"}
+def _cards() -> list[Card]:
+    estimate = Action(_now("Estimate"), "#offering_card")
+    request = Action(_now("Request"), "#offering_card", is_main=True)
     return [
-        {
-            **common,
-            "title": _("Process graphs on an archive"),
-            "provider": _("Example Data Space"),
-            "place": _("Warsaw, Frankfurt"),
-            "summary": _(
+        Card(
+            url="#offering_card",
+            title=_now("Process graphs on an archive"),
+            provider=_now("Example Data Space"),
+            summary=_now(
                 "Run process graphs next to the full Sentinel archive. No machines to manage; you pay for processing."
             ),
-            "tags": ["openEO", "JupyterLab", "Sentinel-1", "STAC"],
-            "code": "oEO",
-            "seed": "process-graphs",
-            "flag": {"label": _("Instant access"), "tone": "ok", "icon": "bolt"},
-            "price": cr(1118),
-            "per_month": cr(186),
-            "fits": True,
-            "fit_text": _("Fits your 2 684 credits"),
-            "compare_value": "process-graphs",
-            "selected": False,
-        },
-        {
-            **common,
-            "title": _("Notebooks with Dask"),
-            "provider": _("Example Cloud"),
-            "place": _("Frankfurt"),
-            "summary": _("JupyterLab with your own Dask Gateway, xarray and zarr ready to go. Scales to 200 workers."),
-            "tags": ["JupyterLab", "Dask Gateway", "Sentinel-2"],
-            "code": "NB",
-            "seed": "notebooks",
-            "flag": None,
-            "price": cr(2980),
-            "per_month": cr(497),
-            "fits": False,
-            "fit_text": _("You have 2 684 cr free: ask for 296 more"),
-            "compare_value": "notebooks",
-            "selected": True,
-        },
-        {
-            **common,
-            "title": _("Very high resolution archive"),
-            "provider": _("Example Imaging"),
-            "place": "",
-            "summary": _("Archive scenes at 50 cm, by area and licence."),
-            "tags": ["Commercial data"],
-            "code": "VHR",
-            "seed": "imaging",
-            "estimate_url": "",
-            "flag": {"label": _("You administer it"), "tone": "mute", "icon": ""},
-            "price": None,
-            "per_month": None,
-            "fits": None,
-            "fit_text": "",
-            "compare_value": "",
-            "selected": False,
-        },
+            code="oEO",
+            mark="process",
+            headline=Headline("1\u202f118", "cr", total=cr(1118), is_number=True),
+            facts=[
+                Fact("sat", _now("Data"), "Sentinel-1, 2, 3", 4),
+                Fact("ways", _now("Ways to work"), "openEO, STAC"),
+            ],
+            unstated=[_now("hardware")],
+            is_integrated=True,
+            prices=PRICES,
+            balance=BALANCE,
+            fits=True,
+            fit_text=_now("Fits your 2 684 credits"),
+            actions=[estimate, request],
+            compare_value="process-graphs",
+        ),
+        Card(
+            url="#offering_card",
+            title=_now("Notebooks with Dask"),
+            provider=_now("Example Cloud"),
+            summary=_now("JupyterLab with your own Dask Gateway, xarray and zarr ready to go. Scales to 200 workers."),
+            code="NB",
+            mark="notebook",
+            headline=Headline("2\u202f980", "cr", total=cr(2980), is_number=True),
+            facts=[
+                Fact("ways", _now("Ways to work"), "JupyterLab, Dask"),
+                Fact("pin", _now("Place"), _now("Frankfurt")),
+            ],
+            prices=PRICES,
+            balance=BALANCE,
+            fits=False,
+            fit_text=_now("You have 2 684 cr free: ask for 296 more"),
+            actions=[estimate, request],
+            compare_value="notebooks",
+            selected=True,
+        ),
+        Card(
+            url="#offering_card",
+            title=_now("Very high resolution archive"),
+            provider=_now("Example Imaging"),
+            summary=_now("Archive scenes at 50 cm, by area and licence."),
+            code="VHR",
+            mark="imagery",
+            headline=Headline(_now("Price on request")),
+            unstated=[_now("data"), _now("hardware"), _now("place")],
+            flag={"label": _now("You administer it"), "tone": "mute", "icon": ""},
+            is_sponsored=True,
+            actions=[Action(_now("Ask for a price"), "#offering_card")],
+        ),
     ]

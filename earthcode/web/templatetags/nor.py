@@ -109,6 +109,28 @@ def tile(code: str, seed: object) -> SafeString:
 
 
 @register.simple_tag
+def mark(kind: str, code: str = "", size: str = "") -> SafeString:
+    """The drawing of a kind of service (``static/img/marks.svg``) with the letters of an offering, where it has some."""
+    href = f"{static('img/marks.svg')}#{kind}"
+    if not code:
+        return format_html(
+            '<svg class="mark {} {}" viewBox="0 0 48 48" aria-hidden="true">'
+            '<use href="{}" x="9" y="9" width="30" height="30"/></svg>',
+            kind,
+            size or "small",
+            href,
+        )
+    return format_html(
+        '<svg class="mark {} {}" viewBox="0 0 48 48" aria-hidden="true"><use href="{}" x="12" y="4" width="24" height="24"/>'
+        '<text x="24" y="42">{}</text></svg>',
+        kind,
+        size,
+        href,
+        code,
+    )
+
+
+@register.simple_tag
 def price_strip(prices: list[int], price: int | None, balance: int | None = None) -> SafeString:
     """Where a price lies among its peers."""
     return charts.price_strip(prices, price, balance)

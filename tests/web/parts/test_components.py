@@ -15,6 +15,8 @@ from django.test.signals import template_rendered
 from django.urls import reverse
 
 from earthcode.provisioning.models import Operation, OperationStatus
+from earthcode.web.catalogue.cards import Card
+from earthcode.web.catalogue.price_words import Headline
 from earthcode.web.parts.statuses import STATUSES, status_of
 from earthcode.web.site.gallery import ICONS, SampleForm, gallery
 
@@ -211,7 +213,10 @@ def test_every_label_belongs_to_a_field() -> None:
 
 
 def test_a_card_without_a_price_never_shows_a_number() -> None:
-    card = {"title": "Archive", "url": "/x/", "code": "A", "seed": "a", "price": None, "prices": [1, 2], "tags": []}
+    headline = Headline("Price on request")
+    card = Card(
+        url="/x/", title="Archive", provider="P", summary="", code="A", mark="store", headline=headline, prices=[1, 2]
+    )
 
     page = BeautifulSoup(render_to_string("components/offering_card.html", {"card": card}), "html.parser")
 
