@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, Generic, TypeVar
 
+from earthcode.lib.kept_answers import answers
+
 Thing = TypeVar("Thing")
 
 
@@ -39,3 +41,4 @@ def forget_all() -> None:
     """Have everything read anew when it is next asked for. Nothing depends on it but measurements and tests."""
     for each in Cached._all:
         each.forget()
+    answers.forget_all()

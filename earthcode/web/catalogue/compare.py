@@ -115,8 +115,8 @@ def compare(request: HttpRequest) -> HttpResponse:
     today = timezone.localdate()
     state = search.catalogue_state()
     fresh = ConditionalGet(request, state, today)
-    if (unchanged := fresh.unchanged()) is not None:
-        return unchanged
+    if (ready := fresh.answer()) is not None:
+        return ready
     index = search.index_on(today, state)
     known = [slug for slug in slugs if slug in index.by_slug]
     columns = _columns(known, index, form.workload) if FEWEST <= len(known) <= MOST else []

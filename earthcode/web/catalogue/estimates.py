@@ -165,8 +165,8 @@ def new(request: HttpRequest) -> HttpResponse:
     today = timezone.localdate()
     state = search.catalogue_state()
     fresh = ConditionalGet(request, state, today)
-    if (unchanged := fresh.unchanged()) is not None:
-        return unchanged
+    if (ready := fresh.answer()) is not None:
+        return ready
     draft = Draft(request.GET, on=today)
     response = _page(request, draft, state=state, find=request.GET.get("find", ""))
     if getattr(request, "htmx", False):
@@ -294,8 +294,8 @@ def estimate(request: HttpRequest, token: str) -> HttpResponse:
     kept = get_object_or_404(Estimate, token=token)
     today = timezone.localdate()
     fresh = ConditionalGet(request, search.catalogue_state(), today)
-    if (unchanged := fresh.unchanged()) is not None:
-        return unchanged
+    if (ready := fresh.answer()) is not None:
+        return ready
     lines = estimates.lines_of(kept)
     again = estimates.price_again(lines, margin_percent=kept.margin_percent, on=today)
     shown = [_line_shown(line, item) for line, item in zip(lines, again.items, strict=True)]

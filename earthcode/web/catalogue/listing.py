@@ -151,14 +151,14 @@ def _newly_read(query: QueryDict) -> dict[str, str]:
 @require_safe
 def catalogue(request: HttpRequest) -> HttpResponse:
     """Search, filter, price, compare. htmx asks for the results alone, at the same address."""
-    newly_read = _newly_read(request.GET)
-    form = WorkloadForm(values_of(request.GET) | newly_read, form_id="filters")
-    view = View.of(request.GET, form.workload)
     today = timezone.localdate()
     state = search.catalogue_state()
     fresh = ConditionalGet(request, state, today)
-    if (unchanged := fresh.unchanged()) is not None:
-        return unchanged
+    if (ready := fresh.answer()) is not None:
+        return ready
+    newly_read = _newly_read(request.GET)
+    form = WorkloadForm(values_of(request.GET) | newly_read, form_id="filters")
+    view = View.of(request.GET, form.workload)
     index = search.index_on(today, state)
     free = price_rank.free_credits_of(request)
     words = search.find(view.asked.words)

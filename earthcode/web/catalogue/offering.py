@@ -46,12 +46,12 @@ from earthcode.web.parts.conditional_get import ConditionalGet
 @require_safe
 def offering(request: HttpRequest, slug: str) -> HttpResponse:
     """What it is, who runs it, where, what it costs for the reader's workload, how to get in; each figure with its source."""
-    form = WorkloadForm(values_of(request.GET), form_id="workload-form")
     today = timezone.localdate()
     state = search.catalogue_state()
     fresh = ConditionalGet(request, state, today)
-    if (unchanged := fresh.unchanged()) is not None:
-        return unchanged
+    if (ready := fresh.answer()) is not None:
+        return ready
+    form = WorkloadForm(values_of(request.GET), form_id="workload-form")
     plans = with_rates(Plan.objects.filter(is_listed=True).order_by("pk"))
     this = get_object_or_404(
         Offering.objects.readable()

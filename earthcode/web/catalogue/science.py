@@ -106,8 +106,8 @@ def science(request: HttpRequest) -> HttpResponse:
     today = timezone.localdate()
     state = catalogue.catalogue_state()
     fresh = ConditionalGet(request, state, today)
-    if (unchanged := fresh.unchanged()) is not None:
-        return unchanged
+    if (ready := fresh.answer()) is not None:
+        return ready
     index = catalogue.index_on(today, state)
     directory = queries.directory(index, state)
     offering = index.by_slug.get(view.on)
@@ -225,8 +225,8 @@ def _record_page(request: HttpRequest, kind: Kind, osc_id: str) -> HttpResponse:
     today = timezone.localdate()
     state = catalogue.catalogue_state()
     fresh = ConditionalGet(request, state, today)
-    if (unchanged := fresh.unchanged()) is not None:
-        return unchanged
+    if (ready := fresh.answer()) is not None:
+        return ready
     record = get_object_or_404(Record.objects.select_related("workflow"), kind=kind, osc_id=osc_id)
     index = catalogue.index_on(today, state)
     linked = queries.directory(index, state).linked(record)

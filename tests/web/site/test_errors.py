@@ -59,7 +59,7 @@ def test_an_error_says_what_happened_and_where_to_go(broken: Client, url: str, s
 
 
 def test_a_form_that_is_too_old_says_so() -> None:
-    response = Client(enforce_csrf_checks=True).post("/theme/", {"theme": "dark"})
+    response = Client(enforce_csrf_checks=True).post("/audience/", {"audience": "provider"})
 
     assert response.status_code == 403
     assert "This form has expired" in page_of(response).get_text()

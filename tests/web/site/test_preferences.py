@@ -64,10 +64,15 @@ def test_nothing_is_set_by_a_link(as_alice: Client, url: str) -> None:
 def test_a_form_of_another_site_sets_nothing() -> None:
     client = Client(enforce_csrf_checks=True)
 
-    response = client.post("/theme/", {"theme": "dark"})
-
-    assert response.status_code == 403
-    assert "nor_theme" not in client.cookies
+    for url, cookie, form in [
+        ("/theme/", "nor_theme", {"theme": "dark"}),
+        ("/shortcuts/", "nor_shortcuts", {"shortcuts": "off"}),
+    ]:
+        client.post(url, form, headers={"Sec-Fetch-Site": "cross-site"})
+        assert cookie not in client.cookies
+        client.post(url, form, headers={"Sec-Fetch-Site": "same-origin"})
+        assert cookie in client.cookies
+    assert client.post("/audience/", {"audience": "provider"}).status_code == 403
 
 
 def test_single_keys_can_be_switched_off_and_on(client: Client) -> None:
