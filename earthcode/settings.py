@@ -177,6 +177,7 @@ CELERY_BEAT_SCHEDULE = {
         ("rate waiting usage", "settlement.rate_waiting", 300),
         ("read usage", "settlement.read_usage", 60),
         ("tell alerts", "settlement.tell_alerts", 60),
+        ("issue statements", "settlement.issue_statements", 3600),
     )
 }
 CELERY_BEAT_SCHEDULE["verify the books"] = {

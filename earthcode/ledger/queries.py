@@ -15,7 +15,7 @@ from django.db import connection, models
 
 from earthcode.ledger import chart
 from earthcode.ledger.kinds import GROWS_BY_DEBITS, AccountClass, AccountKind, EntryKind, Unit
-from earthcode.ledger.models import Account, Hold, Verification
+from earthcode.ledger.models import Account, Entry, Hold, Verification
 from earthcode.lib.money import MicroCredits
 
 AccountRef = Account | str
@@ -50,6 +50,11 @@ def balances(accounts: Iterable[AccountRef]) -> dict[str, MicroCredits]:
         cursor.execute("SELECT code, balance FROM ledger_balance WHERE code = ANY(%s::text[])", [list(result)])
         result.update(cursor.fetchall())
     return result
+
+
+def last_entry() -> int:
+    """The number of the newest entry; 0 where there is none."""
+    return Entry.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
 
 
 @dataclass(frozen=True)

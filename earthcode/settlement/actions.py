@@ -80,7 +80,7 @@ def record_usage(
     """
     if isinstance(by, User) and not by.may(Permission.USAGE_REPORT, platform):
         raise NotPermitted(f"Only the provider of {platform} can report its usage.")
-    _one_report_at_a_time(platform)
+    one_report_at_a_time(platform)
     report = UsageReport.objects.create(
         platform=platform, channel=channel, received_at=at, by=by.audit_id, complete_until=complete_until
     )
@@ -101,7 +101,7 @@ def rate_waiting(platform: Platform, *, by: Actor, at: datetime) -> int:
     """Rate what has waited on this platform and can be rated now; returns how many records."""
     if isinstance(by, User) and not by.may(Permission.USAGE_REPORT, platform):
         raise NotPermitted(f"Only the provider of {platform} can do this.")
-    _one_report_at_a_time(platform)
+    one_report_at_a_time(platform)
     report = UsageReport(platform=platform, channel=Channel.PAGE, received_at=at, by=by.audit_id)
     with localcontext(EXACT):
         intake = _Intake(report, source="", feed="", at=at)
@@ -112,7 +112,8 @@ def rate_waiting(platform: Platform, *, by: Actor, at: datetime) -> int:
     return rated
 
 
-def _one_report_at_a_time(platform: Platform) -> None:
+def one_report_at_a_time(platform: Platform) -> None:
+    """Until the transaction ends, nobody else charges or gives back on this platform."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('settlement_platform'), %s)", [platform.pk])
 

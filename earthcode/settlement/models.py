@@ -10,12 +10,15 @@ from typing import ClassVar
 
 from django.db import models
 from django.db.models import F, Q
+from django.urls import reverse
 
 from earthcode.catalogue.models import Platform
-from earthcode.identity.models import User
+from earthcode.identity.models import Organisation, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.claim import Claimable
+from earthcode.lifecycle import HasLifecycle
 from earthcode.provisioning.models import Allocation
+from earthcode.sponsorship.models import Call
 
 
 class Channel(models.TextChoices):
@@ -195,7 +198,16 @@ class Charge(models.Model):
     micro_per_unit = models.DecimalField(max_digits=25, decimal_places=9)
     amount = models.BigIntegerField(help_text="Micro-credits")
     reason = models.TextField(blank=True, help_text="Why it was given back")
+    key = models.UUIDField(null=True, blank=True, unique=True, help_text="What a refund was asked under")
     at = models.DateTimeField()
+    statement_line = models.ForeignKey(
+        "StatementLine",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="charges",
+        help_text="Empty: comes with the next statement",
+    )
 
     class Meta:
         ordering = ["-at", "-pk"]
@@ -278,3 +290,111 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.level}"
+
+
+class StatementStatus(models.TextChoices):
+    """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
+
+    ISSUED = "issued", "To agree"
+    AGREED = "agreed", "Agreed"
+    APPROVED = "approved", "Approved"
+    INVOICED = "invoiced", "Invoiced"
+    PAID = "paid", "Paid"
+    CARRIED = "carried", "Carried over"
+
+
+class StatementQuerySet(models.QuerySet["Statement"]):
+    def visible_to(self, user: User) -> StatementQuerySet:
+        """Those of the organisations that one administers, and all for those who may see all."""
+        if user.may(Permission.STATEMENT_VIEW):
+            return self.all()
+        return self.filter(provider__in=user.grants.providers_with(Permission.STATEMENT_VIEW))
+
+
+class Statement(HasLifecycle):
+    """What a provider earned under one call up to the end of a month, and is paid. Its lines never change once issued."""
+
+    number = models.CharField(max_length=24, unique=True)
+    provider = models.ForeignKey(Organisation, on_delete=models.PROTECT, related_name="statements")
+    call = models.ForeignKey(Call, on_delete=models.PROTECT, related_name="statements")
+    month = models.DateField(help_text="First day of the month that it closes")
+    status = models.CharField(max_length=8, choices=StatementStatus.choices, default=StatementStatus.ISSUED)
+    issued_at = models.DateTimeField()
+    total = models.BigIntegerField(help_text="Micro-credits, the sum of its lines")
+    content_hash = models.CharField(
+        max_length=64, help_text="SHA-256 of its lines, as statements.content_hash writes them"
+    )
+    cut_off = models.BigIntegerField(help_text="The ledger’s last entry when it was issued")
+    agreed = models.BigIntegerField(null=True, blank=True, help_text="Micro-credits, without the lines in dispute")
+    first_approval = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="The first of two managers"
+    )
+    invoice_number = models.CharField(max_length=60, blank=True)
+    paid_on = models.DateField(null=True, blank=True)
+    payment_reference = models.CharField(max_length=100, blank=True)
+
+    objects: ClassVar[StatementQuerySet] = StatementQuerySet.as_manager()  # type: ignore[assignment]
+
+    class Meta:
+        ordering = ["-month", "-pk"]
+        constraints = [
+            models.UniqueConstraint("provider", "call", "month", name="settlement_statement_once_a_month"),
+            models.UniqueConstraint(
+                "provider", "invoice_number", condition=~Q(invoice_number=""), name="settlement_invoice_once"
+            ),
+            models.CheckConstraint(condition=Q(total__gt=0), name="settlement_statement_is_positive"),
+            models.CheckConstraint(
+                condition=Q(status__in=StatementStatus.values), name="settlement_statement_status_is_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["agreed", "approved", "invoiced", "paid"]) | Q(agreed__gt=0),
+                name="settlement_agreed_is_positive",
+            ),
+            models.CheckConstraint(
+                condition=~Q(status__in=["invoiced", "paid"]) | ~Q(invoice_number=""),
+                name="settlement_invoiced_has_number",
+            ),
+            models.CheckConstraint(
+                condition=Q(status="paid", paid_on__isnull=False) | (~Q(status="paid") & Q(paid_on__isnull=True)),
+                name="settlement_paid_has_day",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.number
+
+    def get_absolute_url(self) -> str:
+        return reverse("statement", args=[self.number])
+
+    @property
+    def project_scope(self) -> None:
+        return None
+
+    @property
+    def provider_scope(self) -> frozenset[int]:
+        return frozenset({self.provider_id})
+
+
+class StatementLine(models.Model):
+    """Charges of one allocation, component, month and rate, added up."""
+
+    statement = models.ForeignKey(Statement, on_delete=models.PROTECT, related_name="lines")
+    place = models.PositiveIntegerField(help_text="Counted from 1")
+    allocation = models.ForeignKey(Allocation, on_delete=models.PROTECT, related_name="statement_lines")
+    kind = models.CharField(max_length=10, choices=ChargeKind.choices)
+    metric = models.CharField(max_length=20)
+    label = models.CharField(max_length=200)
+    month = models.DateField(help_text="First day of the month in which it was used")
+    quantity = models.DecimalField(max_digits=33, decimal_places=18)
+    charged = models.DecimalField(max_digits=33, decimal_places=18)
+    micro_per_unit = models.DecimalField(max_digits=25, decimal_places=9)
+    amount = models.BigIntegerField(help_text="Micro-credits")
+    charges_count = models.PositiveIntegerField()
+    dispute = models.TextField(blank=True, help_text="Why the provider does not agree; the line is carried over then")
+
+    class Meta:
+        ordering = ["statement", "place"]
+        constraints = [models.UniqueConstraint("statement", "place", name="settlement_line_place_once")]
+
+    def __str__(self) -> str:
+        return f"line {self.place} of {self.statement}"

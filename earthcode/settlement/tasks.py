@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from earthcode.audit.actors import CLOCK
 from earthcode.catalogue.models import Platform
-from earthcode.settlement import actions, alerts, books, heads, polling
+from earthcode.settlement import actions, alerts, books, heads, polling, statements
 from earthcode.settlement.models import UsageRecord
 
 
@@ -39,3 +39,9 @@ def read_usage() -> None:
 def tell_alerts() -> None:
     """Tell projects whose credits or time run out."""
     alerts.tell_due(at=timezone.now())
+
+
+@shared_task(name="settlement.issue_statements")
+def issue_statements() -> None:
+    """Issue the statements of the month that is over."""
+    statements.issue_due(by=CLOCK, at=timezone.now())

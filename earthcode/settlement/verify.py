@@ -62,6 +62,30 @@ _ENTRIES: Final = """
     ORDER BY taken.id
 """
 
+_STATEMENTS: Final = """
+    SELECT format('statement %s', statement.number),
+           format('says %s, agreed %s; its lines %s, agreed %s', statement.total, statement.agreed, lines.total, lines.agreed)
+    FROM settlement_statement statement
+    JOIN (
+        SELECT statement_id, sum(amount) AS total, sum(amount) FILTER (WHERE dispute = '') AS agreed
+        FROM settlement_statementline GROUP BY 1
+    ) lines ON lines.statement_id = statement.id
+    WHERE statement.total <> lines.total OR statement.agreed IS NOT NULL AND statement.agreed <> lines.agreed
+    ORDER BY statement.number
+"""
+
+_LINES: Final = """
+    SELECT format('line %s of statement %s', line.place, statement.number),
+           format('%s, its charges %s', line.amount, coalesce(charged.amount, 0))
+    FROM settlement_statementline line
+    JOIN settlement_statement statement ON statement.id = line.statement_id
+    LEFT JOIN (SELECT statement_line_id, sum(amount) AS amount FROM settlement_charge GROUP BY 1) charged
+        ON charged.statement_line_id = line.id
+    WHERE statement.status <> 'carried' AND line.dispute = '' AND line.amount <> coalesce(charged.amount, 0)
+       OR (statement.status = 'carried' OR line.dispute <> '') AND charged.amount IS NOT NULL
+    ORDER BY statement.number, line.place
+"""
+
 
 class Rule(NamedTuple):
     words: str
@@ -75,6 +99,16 @@ RULES: Final = (
     ),
     Rule("a meter is the sum of its charges", "settlement_meter", _METERS),
     Rule("what was taken for a report is one entry of the ledger", "settlement_taken", _ENTRIES),
+    Rule(
+        "a statement is the sum of its lines, and what was agreed of those that are not in dispute",
+        "settlement_statement",
+        _STATEMENTS,
+    ),
+    Rule(
+        "a line of a statement is the sum of its charges, and a line that was carried over has none",
+        "settlement_statementline",
+        _LINES,
+    ),
 )
 
 

@@ -47,6 +47,15 @@ STATUSES: dict[str, Status] = {
     ),
     "declined": Status(_("Declined"), "ph-x", "mute", _("The offer was not taken up."), _("Nobody")),
     "withdrawn": Status(_("Withdrawn"), "ph-x", "mute", _("Taken back by the project."), _("Nobody")),
+    # statements
+    "statement.issued": Status(_("To agree"), "ph1", "info", _("The provider looks at the lines."), _("Provider")),
+    "statement.agreed": Status(_("Agreed"), "ph2", "think", _("ESA looks at it."), _("ESA")),
+    "statement.approved": Status(_("Approved"), "ph3", "go", _("The provider sends its invoice."), _("Provider")),
+    "statement.invoiced": Status(_("Invoiced"), "ph3", "go", _("ESA pays."), _("ESA")),
+    "statement.paid": Status(_("Paid"), "ph4", "ok", _("The credits have retired."), _("Nobody")),
+    "statement.carried": Status(
+        _("Carried over"), "ph-x", "mute", _("Its charges come again with the next statement."), _("Nobody")
+    ),
     # allocations
     "provisioning": Status(_("Setting up"), "ph3", "go", _("Access is being set up on the platform."), _("Nobody")),
     "failed": Status(

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from earthcode.web.provider import administrators, application, drafts, offerings, orders
+from earthcode.web.provider import administrators, application, drafts, offerings, orders, statements, usage
 
 urlpatterns: list[URLPattern] = [
     path("providers/", application.providers, name="providers"),
@@ -19,6 +19,14 @@ urlpatterns: list[URLPattern] = [
     path(
         "provider/<slug:slug>/administrators/remove/", administrators.administrator_remove, name="administrator_remove"
     ),
+    path("provider/usage/", usage.usage, name="usage"),
+    path("provider/usage/reports/<int:pk>/", usage.report, name="usage_report"),
+    path("provider/usage/waiting/", usage.waiting, name="usage_waiting"),
+    path("provider/usage/waiting/again/", usage.waiting_again, name="usage_waiting_again"),
+    path("provider/usage/template/<slug:slug>/", usage.template, name="usage_template"),
+    path("provider/earnings/", statements.earnings, name="earnings"),
+    path("statements/<slug:number>/", statements.statement, name="statement"),
+    path("statements/<slug:number>/lines.csv", statements.statement_csv, name="statement_csv"),
     path("provider/offerings/", offerings.offerings, name="offerings"),
     path("provider/offerings/new/", offerings.offering_new, name="offering_new"),
     path("provider/offerings/trail/", offerings.provider_trail, name="provider_trail"),

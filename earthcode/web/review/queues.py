@@ -14,6 +14,7 @@ _LISTS: tuple[tuple[str, Permission, Words], ...] = (
     ("review", Permission.REQUEST_REVIEW, gettext_lazy("Requests")),
     ("applications", Permission.APPLICATION_VIEW, gettext_lazy("Applications of providers")),
     ("offering_approvals", Permission.OFFERING_PUBLISH, gettext_lazy("Offerings")),
+    ("statements", Permission.STATEMENT_VIEW, gettext_lazy("Statements")),
 )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from earthcode.web.review import applications, offerings, requests
+from earthcode.web.review import applications, offerings, requests, statements
 
 urlpatterns: list[URLPattern] = [
     # Before the requests, whose references would swallow it.
@@ -12,5 +12,6 @@ urlpatterns: list[URLPattern] = [
     path("review/", requests.review, name="review"),
     path("review/offerings/", offerings.offering_approvals, name="offering_approvals"),
     path("review/offerings/<int:pk>/", offerings.offering_approval, name="offering_approval"),
+    path("review/statements/", statements.statement_list, name="statements"),
     path("review/<slug:reference>/", requests.review_request, name="review_request"),
 ]
