@@ -16,7 +16,7 @@ from earthcode.catalogue.models import Platform
 from earthcode.identity.models import Organisation, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.claim import Claimable
-from earthcode.lifecycle import HasLifecycle
+from earthcode.lifecycle import Group, HasLifecycle, State
 from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship.models import Call
 
@@ -292,15 +292,15 @@ class Alert(models.Model):
         return f"{self.kind} {self.level}"
 
 
-class StatementStatus(models.TextChoices):
+class StatementStatus(State):
     """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 
-    ISSUED = "issued", "To agree"
-    AGREED = "agreed", "Agreed"
-    APPROVED = "approved", "Approved"
-    INVOICED = "invoiced", "Invoiced"
-    PAID = "paid", "Paid"
-    CARRIED = "carried", "Carried over"
+    ISSUED = "issued", Group.DECIDING, "To agree"
+    AGREED = "agreed", Group.DECIDING, "Agreed"
+    APPROVED = "approved", Group.ANSWERING, "Approved"
+    INVOICED = "invoiced", Group.DECIDING, "Invoiced"
+    PAID = "paid", Group.OVER, "Paid"
+    CARRIED = "carried", Group.OVER, "Carried over"
 
 
 class StatementQuerySet(models.QuerySet["Statement"]):

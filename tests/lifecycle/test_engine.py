@@ -18,6 +18,8 @@ from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.models import AllocationStatus
 from earthcode.publishing.lifecycle import OFFERING_DRAFT
 from earthcode.publishing.models import DraftStatus
+from earthcode.settlement.models import StatementStatus
+from earthcode.settlement.statements import STATEMENT
 from earthcode.sponsorship.events import RequestEvent
 from earthcode.sponsorship.lifecycle import CALL, CALL_FUNDING, QUOTATION, RESOURCE_REQUEST
 from earthcode.sponsorship.models import (
@@ -103,6 +105,7 @@ TABLES = [
     (OFFERING_DRAFT, DraftStatus, "publishing"),
     (APPLICATION, ApplicationStatus, "onboarding"),
     (APPLICATION_ITEM, ItemStatus, "onboarding"),
+    (STATEMENT, StatementStatus, "settlement"),
 ]
 each_table = pytest.mark.parametrize(("lifecycle", "states", "app"), TABLES, ids=lambda each: getattr(each, "noun", ""))
 
@@ -148,5 +151,6 @@ def test_the_diagrams_in_the_documentation_are_those_of_the_tables(request: pyte
         OFFERING_DRAFT,
         APPLICATION,
         APPLICATION_ITEM,
+        STATEMENT,
     ):
         assert lifecycle.diagram() in page
