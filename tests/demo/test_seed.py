@@ -5,6 +5,9 @@ from django.core.management import call_command
 
 from earthcode.audit.models import Event
 from earthcode.onboarding.models import Application, ApplicationStatus, CheckRun, ItemStatus
+from earthcode.provisioning.models import Allocation, AllocationStatus
+from earthcode.settlement.models import Statement, StatementStatus, UsageRecord
+from earthcode.settlement.spending import spending_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 
@@ -28,3 +31,16 @@ def test_a_second_start_repeats_nothing_and_an_application_waits_for_esa() -> No
     assert {item.status for item in application.items_in_order()} == {ItemStatus.GIVEN, ItemStatus.ACCEPTED}
     # Every address of the evidence waits for a worker.
     assert CheckRun.objects.filter(done_at=None).count() >= 6
+
+
+def test_the_demo_has_a_past_in_which_credits_were_used_and_a_provider_was_paid() -> None:
+    call_command("seed_demo", verbosity=0)
+
+    call_command("verify_charges", verbosity=0)
+    call_command("verify_ledger", verbosity=0)
+    assert {each.status for each in Allocation.objects.all()} == {AllocationStatus.ACTIVE, AllocationStatus.CLOSED}
+    used = {each.award.project.title: spending_of(each).percent for each in Allocation.objects.all()}
+    assert 40 < used["Lake ice phenology"] < 75
+    assert used["Coastal turbidity"] > 75
+    assert {StatementStatus.PAID, StatementStatus.ISSUED} <= {each.status for each in Statement.objects.all()}
+    assert not UsageRecord.objects.waiting().exists()

@@ -18,7 +18,7 @@ from earthcode.audit.actors import System
 from earthcode.catalogue.metrics import Evidence, Metric
 from earthcode.catalogue.models import Offering, Plan, Platform
 from earthcode.catalogue.pricing import Workload
-from earthcode.demo import people
+from earthcode.demo import past, people
 from earthcode.identity import actions as identity
 from earthcode.identity import projects
 from earthcode.identity.models import Organisation, User
@@ -61,7 +61,8 @@ class Command(BaseCommand):
             _point_platforms_at_this_machine()
             users = _people(at)
             if not Call.objects.exists():
-                _call(at)
+                _call(at - timedelta(days=past.DAYS + 1))
+                past.make(users, at=at)
                 _alices_project(users, at)
                 _bens_request(users, at)
                 _petras_application(users, at)
