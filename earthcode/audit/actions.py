@@ -1,10 +1,10 @@
 """The only way into the audit trail."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from django.db import models, transaction
+from django.db import connection, models, transaction
 
 from earthcode.audit.actors import Actor
 from earthcode.audit.events import EventName
@@ -38,3 +38,18 @@ def record(
         subject_label=str(about),
         data=dict(data or {}),
     )
+
+
+def forget(actor_id: str, *, names: Sequence[str], pseudonym: str) -> list[int]:
+    """Put a pseudonym in place of an actor's names wherever events have them; returns the numbers of those events.
+
+    In the caller's transaction, which must also record the numbers in ``data["events"]`` of an event whose name ends with
+    ``.erase``: the verification takes words for lost that no such event names. The chain goes on to hold, and shows
+    that nothing else was changed.
+    """
+    if not transaction.get_connection().in_atomic_block:
+        raise RuntimeError("what is forgotten must be recorded in the same transaction")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_forget(%s, %s::text[], %s)", [actor_id, list(names), pseudonym])
+        (events,) = cursor.fetchone()
+    return list(events)

@@ -4,7 +4,8 @@ from django.db import models
 
 
 class Event(models.Model):
-    """One thing that happened. Rows are added by ``actions.record`` and never change or go away (trigger in the database)."""
+    """One thing that happened. Rows are added by ``actions.record`` and never go away or change (trigger in the database), but
+    for words that are forgotten (``actions.forget``)."""
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField()
@@ -15,6 +16,10 @@ class Event(models.Model):
     subject_id = models.TextField()
     subject_label = models.TextField()
     data = models.JSONField(default=dict)
+    #: A salted hash of the words: names, labels, and what in ``data`` is text. The chain has this in their place. The database
+    #: sets both. Null for an event from before, and empty when its words were forgotten.
+    words_hash = models.BinaryField(null=True, editable=False)
+    salt = models.BinaryField(null=True, editable=False, help_text="Null once the words were forgotten")
 
     class Meta:
         ordering = ["at", "pk"]

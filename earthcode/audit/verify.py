@@ -5,6 +5,7 @@ whole, shows only against a *head* that was kept elsewhere: the place and hash o
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,14 +15,34 @@ from django.db import connection, transaction
 
 from earthcode.audit.models import Link
 
+#: What in ``data`` is fact and what is words, as ``sql/chain.sql`` tells them apart.
+_CODE = "^([a-z0-9_.:+/-]*|[A-Z]{2,}(-[0-9]+)+|[0-9TZ:.+-]+)$"
 _ROWS = """
-    SELECT link.position, link.event_id, link.hash, event.id,
+    SELECT link.position, link.event_id, link.hash, event.id, event.words_hash, event.salt,
            to_char(event.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
            event.name, event.actor_id, event.actor_name,
-           event.subject_type, event.subject_id, event.subject_label, event.data::text
-    FROM audit_link link LEFT JOIN audit_event event ON event.id = link.event_id
+           event.subject_type, event.subject_id, event.subject_label, event.data::text,
+           part.facts::text, part.words::text
+    FROM audit_link link
+    LEFT JOIN audit_event event ON event.id = link.event_id
+    LEFT JOIN LATERAL (
+        SELECT coalesce(jsonb_object_agg(key, value) FILTER (WHERE is_fact), '{}') AS facts,
+               coalesce(jsonb_object_agg(key, value) FILTER (WHERE NOT is_fact), '{}') AS words
+        FROM (
+            SELECT key, value, key NOT IN ('name', 'title', 'label', 'email') AND CASE jsonb_typeof(value)
+                WHEN 'string' THEN value #>> '{}' ~ %(code)s
+                WHEN 'object' THEN false
+                WHEN 'array' THEN NOT jsonb_path_exists(value, '$.** ? (@.type() == "object")')
+                    AND NOT EXISTS (SELECT FROM jsonb_path_query(value, 'strict $.** ? (@.type() == "string")') text
+                                    WHERE text #>> '{}' !~ %(code)s)
+                ELSE true END AS is_fact
+            FROM jsonb_each(event.data)
+        ) item
+    ) part ON true
     ORDER BY link.position
 """
+#: How the names of events end that say which events' words were forgotten.
+ERASURE = ".erase"
 _UNLINKED = """
     SELECT event.id FROM audit_event event LEFT JOIN audit_link link ON link.event_id = event.id
     WHERE link.event_id IS NULL ORDER BY event.id
@@ -75,23 +96,52 @@ def breaks(*, heads: Sequence[Head] = (), at_least: int = 0) -> Iterator[Break]:
     """
     with transaction.atomic():
         with connection.chunked_cursor() as cursor:
-            cursor.execute(_ROWS)
+            cursor.execute(_ROWS, {"code": _CODE})
             previous_hash, previous_position = b"", 0
-            for position, event_id, stored_hash, found_id, *fields in cursor:
+            forgotten: set[int] = set()
+            said_forgotten: set[int] = set()
+            for position, event_id, stored_hash, found_id, words_hash, salt, *fields in cursor:
                 if position != previous_position + 1:
                     yield Break(event_id, f"links {previous_position + 1} to {position - 1} before it are missing")
                 if found_id is None:
                     yield Break(event_id, "removed")
+                elif (is_forgotten := words_hash is not None and salt is None) and not bytes(words_hash):
+                    # From before words were hashed apart: nothing shows any more what it said, but that it was forgotten.
+                    forgotten.add(event_id)
                 else:
-                    canonical = "".join(f"{len(field)}:{field}" for field in (str(found_id), *fields))
+                    canonical = _canonical(str(found_id), fields, words_hash)
                     if hashlib.sha256(previous_hash + canonical.encode()).digest() != bytes(stored_hash):
                         yield Break(event_id, "changed, or the link before it was")
+                    elif is_forgotten:
+                        forgotten.add(event_id)
+                    elif words_hash is not None and bytes(words_hash) != _hash_of_words(bytes(salt), fields):
+                        yield Break(event_id, "its words were changed")
+                    elif fields[1].endswith(ERASURE):
+                        said_forgotten.update(json.loads(fields[8]).get("events", ()))
                 previous_hash, previous_position = bytes(stored_hash), position
+            for event_id in sorted(forgotten - said_forgotten):
+                yield Break(event_id, "its words were removed, and no event says that they were forgotten")
         with connection.chunked_cursor() as cursor:
             cursor.execute(_UNLINKED)
             for (event_id,) in cursor:
                 yield Break(event_id, "inserted without a link")
         yield from _against_the_outside(heads, at_least)
+
+
+def _canonical(event_id: str, fields: list[str], words_hash: bytes | None) -> str:
+    at, name, actor_id, actor_name, subject_type, subject_id, subject_label, data, facts, _ = fields
+    if words_hash is None:  # as all were before words could be forgotten
+        return _joined(event_id, at, name, actor_id, actor_name, subject_type, subject_id, subject_label, data)
+    return _joined(event_id, at, name, actor_id, subject_type, subject_id, facts, bytes(words_hash).hex())
+
+
+def _hash_of_words(salt: bytes, fields: list[str]) -> bytes:
+    _, _, _, actor_name, _, _, subject_label, _, _, words = fields
+    return hashlib.sha256(salt + _joined(actor_name, subject_label, words).encode()).digest()
+
+
+def _joined(*fields: str) -> str:
+    return "".join(f"{len(field)}:{field}" for field in fields)
 
 
 def _against_the_outside(heads: Sequence[Head], at_least: int) -> Iterator[Break]:

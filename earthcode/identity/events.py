@@ -7,6 +7,8 @@ class UserEvent(EventName):
     SIGN_IN = "user.sign_in", "Signed in"
     ROLE_GRANTED = "user.role_granted", "Role given by the single sign-on"
     ROLE_REMOVED = "user.role_removed", "Role removed by the single sign-on"
+    DEACTIVATE = "user.deactivate", "Deactivated"
+    ERASE = "user.erase", "Personal data erased"
 
 
 class OrganisationEvent(EventName):

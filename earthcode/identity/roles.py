@@ -38,6 +38,7 @@ class Permission(StrEnum):
     PROJECT_VIEW = "project.view"
     PROJECT_MANAGE = "project.manage"
     ADMINISTRATORS_MANAGE = "administrators.manage"
+    PEOPLE_MANAGE = "people.manage"
     APPLICATION_EDIT = "application.edit"
     APPLICATION_VIEW = "application.view"
     APPLICATION_DECIDE = "application.decide"
@@ -88,6 +89,7 @@ GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.APPLICATION_VIEW,
             Permission.APPLICATION_DECIDE,
             Permission.ADMINISTRATORS_MANAGE,
+            Permission.PEOPLE_MANAGE,
             Permission.OFFERING_PUBLISH,
             Permission.ALLOCATION_VIEW,
             Permission.ALLOCATION_END,

@@ -1,5 +1,6 @@
 """Each event is linked to the one before it, and whatever was changed behind the triggers' backs is found."""
 
+import json
 import threading
 from datetime import datetime, timedelta
 from io import StringIO
@@ -110,10 +111,8 @@ def test_whatever_was_recorded_verifies(record: Record, data: dict[str, Any], no
         "name = 'organisation.forged'",
         "at = at + interval '1 microsecond'",
         "actor_id = 'user:somebody-else'",
-        "actor_name = actor_name || ' '",
         "subject_type = 'identity.project'",
         "subject_id = subject_id || '0'",
-        "subject_label = lower(subject_label)",
         "data = '{\"amount\": 1}'",
         # Moving a letter from one field to the next must not read the same.
         "actor_id = actor_id || left(actor_name, 1), actor_name = substr(actor_name, 2)",
@@ -124,6 +123,39 @@ def test_a_changed_event_is_found(five: list[Event], superuser: Superuser, chang
         cursor.execute(f"UPDATE audit_event SET {change} WHERE id = %s", [five[2].pk])
 
     assert breaks() == [f"event {five[2].pk}: changed, or the link before it was"]
+
+
+@pytest.mark.parametrize(
+    "change", ["actor_name = actor_name || ' '", "subject_label = lower(subject_label)", "salt = 'x'"]
+)
+def test_changed_words_are_found(five: list[Event], superuser: Superuser, change: str) -> None:
+    with superuser() as cursor:
+        cursor.execute(f"UPDATE audit_event SET {change} WHERE id = %s", [five[2].pk])
+
+    assert breaks() == [f"event {five[2].pk}: its words were changed"]
+
+
+def test_words_in_what_an_event_says_are_not_in_the_chain_and_facts_are(record: Record) -> None:
+    data = {
+        "reason": "Good science.",
+        "name": "zoe",
+        "user": "user:1",
+        "amount": 5,
+        "rows": [{"row": "x"}],
+        "changed": ["summary"],
+    }
+    event = record(data=data)
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT audit_facts(data)::text, audit_canonical(audit_event) FROM audit_event WHERE id = %s", [event.pk]
+        )
+        facts, canonical = cursor.fetchone()
+
+    assert json.loads(facts) == {"user": "user:1", "amount": 5, "changed": ["summary"]}
+    assert "Good science" not in canonical
+    assert event.actor_name not in canonical
+    assert breaks() == []
 
 
 @pytest.mark.parametrize("place", [0, 2, 4], ids=["first", "middle", "last"])
@@ -170,7 +202,9 @@ def test_an_inserted_event_is_found(five: list[Event], superuser: Superuser, rec
 
 def test_a_changed_link_is_found(five: list[Event], superuser: Superuser) -> None:
     with superuser() as cursor:
-        cursor.execute("UPDATE audit_link SET hash = sha256('forged') WHERE position = 3")
+        cursor.execute(
+            "UPDATE audit_link SET hash = sha256('forged') WHERE position = 5"
+        )  # the next one follows from it
 
     assert breaks() == [
         f"event {five[2].pk}: changed, or the link before it was",
@@ -231,6 +265,29 @@ def write_anew(cursor: Any) -> None:
             """,
             [position, position - 1, event_id],
         )
+
+
+def test_events_from_before_words_were_apart_verify_and_can_be_forgotten(
+    five: list[Event], record: Record, superuser: Superuser
+) -> None:
+    with superuser() as cursor:
+        cursor.execute("UPDATE audit_event SET words_hash = NULL, salt = NULL")
+        write_anew(cursor)
+    record()
+    assert breaks() == []
+
+    with transaction.atomic():
+        forgotten = actions.forget("user:other", names=["Alpine"], pseudonym="Somebody")
+    assert forgotten[:5] == [event.pk for event in five]
+    assert len(breaks()) == 6
+    assert all("its words were removed" in line for line in breaks())
+    record("user.erase", data={"events": forgotten})
+
+    assert breaks() == []
+    assert Event.objects.get(pk=five[1].pk).subject_label == "Somebody Institute"
+    with superuser() as cursor:
+        cursor.execute("UPDATE audit_link SET hash = sha256(hash) WHERE position = 5")  # the next one follows from it
+    assert breaks() != []
 
 
 def empty(cursor: Any) -> None:
