@@ -76,16 +76,20 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "earthcode.web.edge.RequestId",
     "django.middleware.security.SecurityMiddleware",
     # HTML on the wire; the secret against forged requests is masked anew in every page, which the length tells nothing about.
     "django.middleware.gzip.GZipMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "earthcode.web.edge.KeepableInput",
+    "earthcode.web.edge.NoStore",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "earthcode.web.edge.Limits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "earthcode.web.sso.middleware.RefreshSignIn",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -131,6 +135,18 @@ DATABASES = {
 
 #: The role whose rights the site serves with; the login of DATABASE_URL is a member. See earthcode/lib/rights.py.
 DATABASE_SITE_ROLE = env.str("DATABASE_SITE_ROLE", default="earthcode_site")
+
+#: What is remembered for a while: the single sign-on's keys, and how often somebody asked. Processes that do not share it each
+#: count for themselves.
+CACHES = {"default": env.cache_url("CACHE_URL", default="locmemcache://")}
+#: How often one person, else one address, may do what in which time; a scope that is left out has no limit.
+RATE_LIMITS = {
+    "sign_in": "120/min",
+    "search": "300/min",
+    "page": "1200/min",
+    "post": "240/min",
+    "api": "600/min",
+} | env.json("RATE_LIMITS", default={})
 
 # --- work in the background ------------------------------------------------------------------------------------------
 
@@ -263,13 +279,17 @@ SOCIALACCOUNT_PROVIDERS = {
     }
 }
 
-SESSION_COOKIE_NAME = "nor_session"
+# A browser takes a cookie of this prefix from this host alone, and only over TLS.
+_COOKIE_PREFIX = "__Host-" if HTTPS else ""
+SESSION_COOKIE_NAME = f"{_COOKIE_PREFIX}nor_session"
 SESSION_COOKIE_SECURE = HTTPS
-CSRF_COOKIE_NAME = "nor_csrf"
+CSRF_COOKIE_NAME = f"{_COOKIE_PREFIX}nor_csrf"
 CSRF_COOKIE_SECURE = HTTPS
 CSRF_FAILURE_VIEW = "earthcode.web.site.errors.csrf_failure"
 #: A session ends so long after its sign-in at the latest, however busy it is.
 SESSION_COOKIE_AGE = env.int("SESSION_COOKIE_AGE", default=12 * 60 * 60)
+#: And so long after the last page that was asked for.
+SESSION_IDLE_S = env.int("SESSION_IDLE_S", default=3 * 60 * 60)
 
 # --- the API ---------------------------------------------------------------------------------------------------------
 
@@ -391,8 +411,9 @@ X_FRAME_OPTIONS = "DENY"
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {"line": {"format": "{asctime} {levelname} {request_id} {name}: {message}", "style": "{"}},
+    "filters": {"request_id": {"()": "earthcode.lib.tracing.WithRequestId"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["request_id"]}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
     # It would log the inner address of a platform with each call.
     "loggers": {"httpx": {"level": "WARNING"}},

@@ -40,6 +40,8 @@ def _a_site_of_its_own(settings: Any) -> None:
     storages = {**settings.STORAGES}
     storages["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
     settings.STORAGES = storages
+    # All tests come from one address.
+    settings.RATE_LIMITS = {}
     app.conf.broker_url = "memory://"
     app.conf.broker_transport_options = {}
 

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.csrf import csrf_exempt
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -21,10 +21,9 @@ from rest_framework.views import set_rollback
 
 from earthcode.identity import issuer
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused, TooOften
+from earthcode.lib.problems import CONTENT_TYPE, document, problem_response
 
 logger = logging.getLogger(__name__)
-
-CONTENT_TYPE = "application/problem+json"
 
 
 class IssuerUnavailable(exceptions.APIException):
@@ -85,11 +84,7 @@ def problem(exception: Exception, context: Mapping[str, Any]) -> Response | None
 @csrf_exempt
 def no_such_address(request: HttpRequest, path: str) -> HttpResponse:  # noqa: ARG001  (what was asked for is in the URL)
     """For every address below ``/api/`` that nothing else answers: a program asked, so a program is told."""
-    return JsonResponse(
-        _document(HTTPStatus.NOT_FOUND, "not_found", "There is no such address. The API is described at /api/schema/."),
-        status=HTTPStatus.NOT_FOUND,
-        content_type=CONTENT_TYPE,
-    )
+    return problem_response(404, "not_found", "There is no such address. The API is described at /api/schema/.")
 
 
 def _status_of(refusal: Refused) -> int:
@@ -106,17 +101,7 @@ def _status_of(refusal: Refused) -> int:
 
 
 def _response(status: int, code: str, detail: str, more: Mapping[str, Any]) -> Response:
-    return Response({**_document(HTTPStatus(status), code, detail), **more}, status=status, content_type=CONTENT_TYPE)
-
-
-def _document(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
-    return {
-        "type": "about:blank",
-        "title": status.phrase,
-        "status": status.value,
-        "detail": detail,
-        "code": code,
-    }
+    return Response({**document(status, code, detail), **more}, status=status, content_type=CONTENT_TYPE)
 
 
 def _errors(field: str, details: Any) -> Iterator[dict[str, str]]:

@@ -23,9 +23,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from earthcode.api.errors import CONTENT_TYPE as PROBLEM
 from earthcode.catalogue.search import State, catalogue_state
 from earthcode.lib.errors import Refused
+from earthcode.lib.problems import CONTENT_TYPE as PROBLEM
 
 #: How long a cache may answer without asking us.
 MAX_AGE_S: Final = 60

@@ -16,6 +16,7 @@ makes a thing of its own. A key is its person's: the same key of somebody else i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import TypeVar
 from uuid import UUID
@@ -52,6 +53,16 @@ def made(model: type[Thing], *, key: UUID | None, by: User) -> Thing | None:
     thing = model._default_manager.filter(pk=creation.made).first() if creation.kind == model._meta.label else None
     if thing is None:
         raise KeyUsed("This form was sent before, and what it made is gone. Open it again to make another.")
+    return thing
+
+
+@transaction.atomic
+def once(model: type[Thing], make: Callable[[], Thing], *, key: UUID | None, by: User, at: datetime) -> Thing:
+    """What ``make`` makes, or has made with this key before: for what takes several actions to make."""
+    thing = made(model, key=key, by=by)
+    if thing is None:
+        thing = make()
+        note(thing, key=key, by=by, at=at)
     return thing
 
 

@@ -103,6 +103,9 @@ def remove_member(project: Project, *, user: User, by: User, at: datetime) -> No
 
 
 def _require_management(project: Project, by: User) -> None:
+    """One change of a project's people at a time, and none while its credits are placed; judged by today's roles."""
+    Project.objects.select_for_update(no_key=True, of=("self",)).get(pk=project.pk)
+    by.forget_grants()
     if not by.may(Permission.PROJECT_MANAGE, project):
         raise NotPermitted("Only the principal investigator changes who is in the project.")
 

@@ -107,9 +107,10 @@ def exchange(
     ``AwardOver``, ``AwardOwes``, what ``sponsorship.checks.refusal_to_pay`` returns, ``PriceUnknown``, ``InvalidInput``
     for the months and for another price, and the ledger's ``InsufficientCredits``.
     """
+    _lock(award)
+    by.forget_grants()
     if not by.may(Permission.ALLOCATION_PLACE, award):
         raise NotPermitted("Only the principal investigator of the project can place its credits.")
-    _lock(award)
     placed = Allocation.objects.filter(key=key).first()
     if placed is not None:
         if (placed.award_id, placed.plan_id, placed.workload) != (award.pk, plan.pk, workload.as_json()):
@@ -150,8 +151,12 @@ def exchange(
 
 
 def _lock(award: Award) -> None:
-    """One placing at a time for each award: the number in the reference counts them."""
+    """One placing at a time for each award, whose references are numbered, and nobody joins the project meanwhile.
+
+    In this order; who changes the people of a project locks nothing of its awards.
+    """
     Award.objects.select_for_update(no_key=True, of=("self",)).get(pk=award.pk)
+    Project.objects.select_for_update(no_key=True, of=("self",)).get(pk=award.project_id)
 
 
 def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) -> Allocation:

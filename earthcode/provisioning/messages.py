@@ -46,6 +46,20 @@ def ready(allocation: Allocation, *, at: datetime) -> None:
     )
 
 
+def became_tied(allocation: Allocation, *, user: User, at: datetime) -> None:
+    """To the ESA managers: somebody of the provider is in the project that pays it."""
+    provider = allocation.platform.provider
+    _send(
+        User.objects.filter(role_grants__role=Role.ESA_MANAGER, is_active=True).distinct(),
+        allocation,
+        key=f"tied:{user.public_id}",
+        subject="conflict of interest",
+        body=f"{user} joined {allocation.award.project} and belongs to {provider}, which is paid for {allocation.plan}. "
+        "Access goes on until you end it: look at the allocation and decide.",
+        at=at,
+    )
+
+
 def failed(operation: Operation, *, at: datetime) -> None:
     """To the principal investigator, and to those who can try again."""
     allocation = operation.allocation

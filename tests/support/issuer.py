@@ -106,10 +106,12 @@ class Issuer:
     def tokens(self, form: dict[str, str]) -> tuple[int, dict[str, Any]]:
         """Each refresh token is good once; one that comes back ends the session, as RFC 9700 has it.
 
-        The code ``good`` is good whenever it comes with the verifier of PKCE.
+        The code ``good`` is good whenever it comes with the verifier of PKCE; what follows its colon is the nonce that the
+        browser had brought along.
         """
         with self._lock:
-            is_good_code = form.get("code") == "good" and form.get("code_verifier")
+            good, _colon, nonce = form.get("code", "").partition(":")
+            is_good_code = good == "good" and form.get("code_verifier")
             if not is_good_code and form.get("refresh_token") != self.refresh_token:
                 self.replayed += 1
                 self.refresh_token = ""
@@ -117,7 +119,8 @@ class Issuer:
             self._issued += 1
             self.refresh_token = f"refresh-{self._issued}"
         given = {"access_token": self.token(), "token_type": "Bearer", "refresh_token": self.refresh_token}
-        return 200, given | ({"id_token": self.id_token(**self.id_token_says)} if self.gives_id_token else {})
+        says = {"nonce": nonce or None, **self.id_token_says}
+        return 200, given | ({"id_token": self.id_token(**says)} if self.gives_id_token else {})
 
 
 class _Handler(BaseHTTPRequestHandler):

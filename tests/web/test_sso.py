@@ -42,7 +42,7 @@ def leave(client: Client, url: str = SIGN_IN) -> dict[str, str]:
 
 
 def come_back(client: Client, asked: dict[str, str], **answer: str) -> HttpResponse:
-    return client.get(CALLBACK, {"code": "good", "state": asked["state"], **answer})
+    return client.get(CALLBACK, {"code": f"good:{asked['nonce']}", "state": asked["state"], **answer})
 
 
 def sign_in(client: Client, url: str = SIGN_IN) -> HttpResponse:
@@ -102,7 +102,6 @@ def test_a_link_cannot_ask_for_more_than_the_site_does(sso: Issuer, visitor: Cli
     [
         lambda sso: sso.stop(),
         lambda sso: sso.broken.update({".well-known/openid-configuration": 500}),
-        lambda sso: sso.more_discovery.update(authorization_endpoint=None),
     ],
 )
 def test_when_the_single_sign_on_is_down_a_page_says_so(sso: Issuer, visitor: Client, fails: Any) -> None:
@@ -241,6 +240,9 @@ def test_an_issuer_that_says_so_must_name_itself_in_its_answer(sso: Issuer, visi
         {"iss": "https://sso.elsewhere.example"},
         {"exp": 1},
         {"sub": "somebody-else"},
+        {"nonce": None},
+        {"nonce": "of another sign-in"},
+        {"nonce": ["a", "list"]},
         {"key": support.rsa_key("of a forger")},
         {"alg": "HS256", "key": "a secret that is long enough to be taken for one"},
     ],
@@ -271,6 +273,53 @@ def test_when_the_single_sign_on_fails_on_the_way_back_a_page_says_so(sso: Issue
     response = come_back(visitor, asked)
 
     assert response.status_code == 503
+    assert_nobody(visitor)
+
+
+@pytest.mark.parametrize(
+    "answer", [("text/html", "<html>"), ("application/jwt", "a.b.c.d.e"), ("application/json", "[]")], ids=repr
+)
+def test_an_answer_that_nobody_understands_is_no_reason_to_try_again(
+    sso: Issuer, visitor: Client, answer: tuple[str, str]
+) -> None:
+    sso.userinfo_instead = answer
+
+    response = sign_in(visitor)
+
+    assert response.status_code == 502
+    assert heading(response) == "The single sign-on answered in a way we do not understand"
+    assert "Retry-After" not in response
+    assert_nobody(visitor)
+
+
+def test_a_site_that_the_single_sign_on_does_not_know_says_so(sso: Issuer, visitor: Client) -> None:
+    sso.tokens = lambda _form: (401, {"error": "invalid_client"})  # type: ignore[method-assign]
+
+    response = sign_in(visitor)
+
+    assert response.status_code == 502
+    assert heading(response) == "The single sign-on refused this site"
+
+
+def test_who_signs_in_by_a_signed_userinfo_is_signed_in(sso: Issuer, visitor: Client) -> None:
+    claims = {**sso.says, "aud": support.CLIENT_ID, "exp": None, "typ": "JWT"}
+    sso.userinfo_instead = ("application/jwt", sso.token(**claims))
+
+    sign_in(visitor)
+
+    assert User.objects.get().full_name == "Alice Martin"
+
+
+def test_a_session_ends_when_nobody_uses_it(sso: Issuer, visitor: Client, clock: Any, settings: Any) -> None:
+    settings.SESSION_IDLE_S = 1800
+    sign_in(visitor)
+    for _ in range(5):
+        clock.forward(minutes=20)
+        assert visitor.get("/home/").status_code == 200
+
+    clock.forward(minutes=31)
+
+    assert visitor.get("/home/").status_code == 302
     assert_nobody(visitor)
 
 

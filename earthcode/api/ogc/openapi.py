@@ -6,10 +6,10 @@ from typing import Any
 
 from django.http import HttpRequest
 
-from earthcode.api.errors import CONTENT_TYPE as PROBLEM
 from earthcode.api.ogc.query import FORMAT, PARAMETERS, Parameter
 from earthcode.api.ogc.standard import CATALOG, GEOJSON, JSON, OPENAPI, schema_of
 from earthcode.api.public import address
+from earthcode.lib.problems import CONTENT_TYPE as PROBLEM
 
 Json = dict[str, Any]
 

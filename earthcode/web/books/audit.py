@@ -19,11 +19,12 @@ from earthcode.identity.roles import Permission, Role
 from earthcode.provisioning.models import Allocation, Operation
 from earthcode.sponsorship.models import Award, ResourceRequest
 from earthcode.web.books.ledger import tabs_of
+from earthcode.web.parts.forms import Form
 from earthcode.web.parts.signed_in import SignedInRequest
 from earthcode.web.parts.trail import EventRow, named, page_of
 
 
-class AuditFilter(forms.Form):
+class AuditFilter(Form):
     """What to look for. Every field may be left empty."""
 
     reference = forms.CharField(

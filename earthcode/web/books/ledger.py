@@ -22,6 +22,7 @@ from earthcode.ledger import queries as books
 from earthcode.ledger.statement_files import as_csv
 from earthcode.lib.money import as_text
 from earthcode.sponsorship.models import Award
+from earthcode.web.parts.forms import Form
 from earthcode.web.parts.lists import page_url
 from earthcode.web.parts.signed_in import SignedInRequest
 from earthcode.web.parts.statement import statement_page
@@ -106,7 +107,7 @@ def account(request: SignedInRequest, code: str) -> HttpResponse:
 # --- statements as files ---------------------------------------------------------------------------------------------
 
 
-class PeriodForm(forms.Form):
+class PeriodForm(Form):
     """The days that a file is about, both included; either may be left open."""
 
     since = forms.DateField(

@@ -27,6 +27,7 @@ from earthcode.catalogue.workload import (
     Workload,
 )
 from earthcode.lib.errors import InvalidInput
+from earthcode.web.parts.forms import Form
 
 
 class NumberBox(forms.NumberInput):
@@ -45,7 +46,7 @@ class NumberBox(forms.NumberInput):
         return format_html("<input{}>", format_html_join("", ' {}="{}"', attributes.items()))
 
 
-class WorkloadForm(forms.Form):
+class WorkloadForm(Form):
     """What a person means to run. Every field has a value: what an address leaves out is as in ``Workload()``.
 
     ``workload`` is always there: what cannot be used is told beside its field, and counts as left out.

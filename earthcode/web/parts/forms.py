@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import Any, Final
 
 from django import forms
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy
 
+from earthcode.lib.text import line, lines
 from earthcode.web.parts.statuses import Words
 
 #: Kind of field → code of an error → what we say; of two kinds that fit, the upper one. ``%(label)s`` is the field's.
@@ -52,14 +55,55 @@ _WORDS: Final[tuple[tuple[type[forms.Field] | tuple[type[forms.Field], ...], dic
 _FORMATTED: Final = frozenset({"invalid_choice", "min_value", "max_value", "max_length"})
 
 
+#: The longest line and text of a field that says nothing about it.
+LINE_MAX: Final = 255
+TEXT_MAX: Final = 20_000
+
+
 class Form(forms.Form):
-    """A form whose fields speak for themselves: where a field has no words of its own for an error, ours name it."""
+    """What every form of the site is.
+
+    Its fields speak for themselves: where a field has no words of its own for an error, ours name it. What is typed is
+    cleaned by ``lib.text``, in one way for all: lines in the boxes of one line, texts in those of several.
+    """
 
     def full_clean(self) -> None:
         # Here, because some forms add fields after they were made.
         for field in self.fields.values():
             _speak(field)
+            _clean_text(field)
         super().full_clean()
+
+
+class CreatesOnce(Form):
+    """A form that makes something: sent twice, it makes it once. Hand ``cleaned_data["key"]`` to the action.
+
+    The key is made when the form is shown, and stays in a form that comes back with errors. A program that sends none makes
+    a thing with each sending.
+    """
+
+    key = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["key"].initial = uuid.uuid4
+
+
+def _clean_text(field: forms.Field) -> None:
+    """Clean what this field is given before anything else looks at it: its length is that of what can be seen."""
+    if not isinstance(field, forms.CharField) or getattr(field, "cleans", False):
+        return
+    clean = lines if isinstance(field.widget, forms.Textarea) else line
+    if field.max_length is None and not isinstance(field, forms.UUIDField):
+        field.max_length = TEXT_MAX if isinstance(field.widget, forms.Textarea) else LINE_MAX
+        field.validators.append(MaxLengthValidator(field.max_length))
+    to_python = field.to_python
+
+    def cleaned(value: Any) -> Any:
+        return to_python(clean(value) if isinstance(value, str) else value)
+
+    field.to_python = cleaned  # type: ignore[method-assign]  # this copy of the field, which is the form's alone
+    field.cleans = True  # type: ignore[attr-defined]
 
 
 def _speak(field: forms.Field) -> None:

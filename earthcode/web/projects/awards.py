@@ -131,7 +131,7 @@ def _visible(user: User, reference: str) -> Award:
 # --- to another award of the project ---------------------------------------------------------------------------------
 
 
-class MoveCreditsForm(forms.Form):
+class MoveCreditsForm(Form):
     """How many credits go to which award. ``key`` makes sending it twice the same as once."""
 
     target = forms.ModelChoiceField(
@@ -223,6 +223,9 @@ def use_credits(request: SignedInRequest) -> HttpResponse:
     """Pay for a plan (``?plan=`` and a workload) with credits that an award has free: no request, no waiting."""
     now = timezone.now()
     wanted = wanted_by(request, on=now.date())
+    if wanted and (placed := _placed(request, wanted)):
+        # Before what is free is looked at: the first of two equal clicks has taken it.
+        return redirect(placed)
     choices = free_credits(request.user, on=now.date())
     cost = wanted.quote.total if wanted and wanted.quote else 0
     enough = [each for each in choices if each.free >= cost]
@@ -251,6 +254,16 @@ def use_credits(request: SignedInRequest) -> HttpResponse:
         },
         status=422 if form.errors else 200,
     )
+
+
+def _placed(request: SignedInRequest, wanted: Wanted) -> Allocation | None:
+    """What this form has made already, of the same plan and workload."""
+    try:
+        key = uuid.UUID(request.POST.get("key", ""))
+    except ValueError:
+        return None
+    same = {"key": key, "plan": wanted.plan, "workload": wanted.workload.as_json()}
+    return Allocation.objects.visible_to(request.user).filter(**same).first()
 
 
 def _exchange(wanted: Wanted, answers: dict[str, Any], *, by: User) -> Allocation:

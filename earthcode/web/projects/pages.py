@@ -29,7 +29,7 @@ from earthcode.provisioning.models import Allocation
 from earthcode.sponsorship.models import Award, ResourceRequest
 from earthcode.sponsorship.queries import with_offerings
 from earthcode.web.parts.form_errors import add_refusal, posted
-from earthcode.web.parts.forms import Form
+from earthcode.web.parts.forms import CreatesOnce, Form
 from earthcode.web.parts.lists import paginate
 from earthcode.web.parts.people import MemberForm
 from earthcode.web.parts.signed_in import SignedInRequest
@@ -52,7 +52,7 @@ class ProjectWordsForm(Form):
     )
 
 
-class ProjectForm(ProjectWordsForm):
+class ProjectForm(CreatesOnce, ProjectWordsForm):
     """A new project."""
 
     technical_officer = forms.CharField(

@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from earthcode.catalogue.countries import COUNTRIES
+from earthcode.identity import creations
 from earthcode.identity.models import Organisation, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
@@ -29,6 +30,8 @@ from earthcode.onboarding.models import Application, ApplicationItem, Applicatio
 from earthcode.onboarding.queries import Runs, exchange, latest_runs, with_items
 from earthcode.onboarding.requirements import REQUIREMENTS, Field, Form, Kind, Requirement
 from earthcode.web.parts.form_errors import add_refusal, posted
+from earthcode.web.parts.forms import CreatesOnce
+from earthcode.web.parts.forms import Form as PageForm
 from earthcode.web.parts.lists import paginate
 from earthcode.web.parts.opened import page_opened
 from earthcode.web.parts.signed_in import SignedInRequest
@@ -51,7 +54,7 @@ KINDS: dict[Kind, tuple[Words, Words]] = {
 # --- forms -----------------------------------------------------------------------------------------------------------
 
 
-class AboutForm(forms.Form):
+class AboutForm(PageForm):
     organisation_name = forms.CharField(
         max_length=200,
         label=gettext_lazy("Organisation"),
@@ -105,7 +108,11 @@ def _is_fetchable(address: str) -> None:
         raise ValidationError(problem)
 
 
-class EvidenceForm(forms.Form):
+class NewApplicationForm(CreatesOnce, AboutForm):
+    """The same, where nothing is there yet."""
+
+
+class EvidenceForm(PageForm):
     """The questions of one requirement."""
 
     def __init__(self, requirement: Requirement, *args: Any, **kwargs: Any) -> None:
@@ -130,7 +137,7 @@ def _form_field(field: Field) -> forms.Field:
             return forms.ChoiceField(choices=list(field.choices), widget=forms.RadioSelect, **words)
 
 
-class AnswerForm(forms.Form):
+class AnswerForm(PageForm):
     answer = forms.CharField(
         required=False,
         max_length=TEXT_MAX,
@@ -177,10 +184,17 @@ def providers(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def application_new(request: SignedInRequest) -> HttpResponse:
     """Who applies for what; the rest is filled in item by item."""
-    form = AboutForm(posted(request))
+    now = timezone.now()
+    form = NewApplicationForm(posted(request))
     if form.is_valid():
         try:
-            application = onboarding.start(**form.about(), by=request.user, at=timezone.now())
+            application = creations.once(
+                Application,
+                lambda: onboarding.start(**form.about(), by=request.user, at=now),
+                key=form.cleaned_data["key"],
+                by=request.user,
+                at=now,
+            )
         except Refused as refusal:
             add_refusal(form, refusal)
         else:

@@ -17,15 +17,16 @@ from django.utils.translation import gettext_lazy as _
 from earthcode.catalogue.component_terms import TERMS, ComponentTerm
 from earthcode.catalogue.metrics import Evidence, Metric
 from earthcode.catalogue.models import Offering, PlanKind, Platform, Tier
+from earthcode.lib.text import has_address
 from earthcode.publishing.content import Content, component_name, plain
+from earthcode.web.parts.forms import CreatesOnce, Form
 
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+\.\w")
 _COUNTRY = re.compile(r"[A-Z]{2}")
 
 
 def no_email(value: str) -> None:
     """What the catalogue says is public for good, so it names pages and forms, not people."""
-    if _EMAIL.search(value):
+    if has_address(value):
         raise ValidationError(_("This is public for good: name a page or a form in place of an e-mail address."))
 
 
@@ -73,7 +74,7 @@ class NumberField(forms.DecimalField):
         return None if number is None else plain(number)
 
 
-class SectionForm(forms.Form):
+class SectionForm(Form):
     """A section of a draft; ``values`` is what ``save_section`` takes."""
 
     seen = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -279,7 +280,7 @@ class PlanForm(SectionForm):
 STATED = "stated"
 
 
-class ComponentForm(forms.Form):
+class ComponentForm(Form):
     """What a plan meters, and its price. One without a metric is a row that nobody filled in."""
 
     metric = forms.ChoiceField(choices=[("", _("Choose a unit")), *Metric.choices], label=_("Paid for each"))
@@ -463,17 +464,26 @@ class Components(_FormSet):
         return bool(form.cleaned_data.get("DELETE"))
 
 
+COMPONENTS_MAX = 40
 _ZEROES = tuple(name for name, term in TERMS.items() if term.absent == 0)
 
 ComponentFormSet = cast(
     "type[Components]",
     forms.formset_factory(
-        ComponentForm, formset=Components, extra=2, can_delete=True, can_delete_extra=False, max_num=40
+        ComponentForm,
+        formset=Components,
+        extra=2,
+        can_delete=True,
+        can_delete_extra=False,
+        max_num=COMPONENTS_MAX,
+        # Rows over the limit are not even made: a number in what was sent would decide how many.
+        absolute_max=COMPONENTS_MAX,
+        validate_max=True,
     ),
 )
 
 
-class NewOfferingForm(forms.Form):
+class NewOfferingForm(CreatesOnce):
     name = TextField(max_length=80, label=_("What is it called?"), help_text=_("Its address is made of the name."))
     platform = forms.ModelChoiceField(queryset=Platform.objects.none(), label=_("On which of your platforms?"))
 
@@ -485,7 +495,7 @@ class NewOfferingForm(forms.Form):
         chooser.empty_label = None
 
 
-class NoteForm(forms.Form):
+class NoteForm(Form):
     note = forms.CharField(
         max_length=2000,
         required=False,
@@ -495,7 +505,7 @@ class NoteForm(forms.Form):
     )
 
 
-class DecideForm(forms.Form):
+class DecideForm(Form):
     comment = forms.CharField(
         max_length=5000,
         required=False,
@@ -516,7 +526,7 @@ class MomentField(forms.DateTimeField):
         return value.astimezone(UTC) if isinstance(value, datetime) else value
 
 
-class MaintenanceForm(forms.Form):
+class MaintenanceForm(Form):
     where = forms.ChoiceField(label=_("What is worked on"))
     starts_at = MomentField(label=_("From (UTC)"))
     ends_at = MomentField(label=_("Until (UTC)"))
@@ -545,12 +555,12 @@ class MaintenanceForm(forms.Form):
         return self._where[self.cleaned_data["where"]]
 
 
-class ShortenForm(forms.Form):
+class ShortenForm(Form):
     starts_at = MomentField(label=_("From (UTC)"))
     ends_at = MomentField(label=_("Until (UTC)"))
 
 
-class AnnounceForm(forms.Form):
+class AnnounceForm(Form):
     title = TextField(max_length=160, label=_("Title"))
     words = TextField(max_length=5000, rows=5, label=_("What people should know"), help_text=_("Public."))
     effective_on = forms.DateField(
@@ -561,7 +571,7 @@ class AnnounceForm(forms.Form):
     )
 
 
-class RetireForm(forms.Form):
+class RetireForm(Form):
     retires_on = forms.DateField(
         label=_("From which day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     )
@@ -589,7 +599,7 @@ class RetireForm(forms.Form):
         return offering
 
 
-class TrailFilterForm(forms.Form):
+class TrailFilterForm(Form):
     """What to look for in one's own trail. Every field may be left empty."""
 
     q = forms.CharField(label=_("Offering or draft"), required=False, max_length=100)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from earthcode.catalogue.models import Offering, Platform
+from earthcode.identity import creations
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import NotPermitted, Refused
@@ -86,7 +87,15 @@ def offering_new(request: SignedInRequest) -> HttpResponse:
     form = NewOfferingForm(posted(request), platforms=Platform.objects.filter(provider__in=providers))
     if form.is_valid():
         try:
-            draft = publishing.start(**form.cleaned_data, by=request.user, at=timezone.now())
+            now = timezone.now()
+            given = {name: value for name, value in form.cleaned_data.items() if name != "key"}
+            draft = creations.once(
+                Draft,
+                lambda: publishing.start(**given, by=request.user, at=now),
+                key=form.cleaned_data["key"],
+                by=request.user,
+                at=now,
+            )
         except Refused as refusal:
             add_refusal(form, refusal)
         else:

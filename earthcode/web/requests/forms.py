@@ -20,7 +20,7 @@ from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput
 from earthcode.web.catalogue.workload import asked_of, field_for, label_of
 from earthcode.web.parts.form_errors import add_refusal
-from earthcode.web.parts.forms import Form
+from earthcode.web.parts.forms import CreatesOnce, Form
 
 #: Longer than anybody answers a question.
 ANSWER_CHARACTERS_MAX = 5000
@@ -34,7 +34,7 @@ def projects_of(user: User) -> Any:
     return Project.objects.filter(pk__in=user.grants.projects_with(Permission.REQUEST_EDIT))
 
 
-class NewRequestForm(Form):
+class NewRequestForm(CreatesOnce):
     title = forms.CharField(
         max_length=200,
         label=_("What is the work called?"),

@@ -19,7 +19,7 @@ from django.views.decorators.http import require_http_methods
 from earthcode.catalogue import estimates
 from earthcode.catalogue.models import Estimate
 from earthcode.catalogue.pricing import margin_on
-from earthcode.identity import projects
+from earthcode.identity import creations, projects
 from earthcode.identity.models import User
 from earthcode.lib.errors import Refused
 from earthcode.lib.money import as_text
@@ -95,7 +95,13 @@ def request_new(request: SignedInRequest) -> HttpResponse:
     form = NewRequestForm(posted(request), user=request.user, initial=initial)
     if form.is_valid():
         try:
-            resource_request = _start(form.cleaned_data, wanted, run, from_estimate, by=request.user)
+            resource_request = creations.once(
+                ResourceRequest,
+                lambda: _start(form.cleaned_data, wanted, run, from_estimate, by=request.user),
+                key=form.cleaned_data["key"],
+                by=request.user,
+                at=now,
+            )
         except Refused as refusal:
             add_refusal(form, refusal)
         else:

@@ -30,6 +30,7 @@ from earthcode.onboarding.models import Application, ApplicationItem, Applicatio
 from earthcode.onboarding.queries import Runs, exchange, latest_runs, with_items
 from earthcode.onboarding.requirements import Kind
 from earthcode.web.parts.form_errors import add_refusal, posted
+from earthcode.web.parts.forms import Form
 from earthcode.web.parts.lists import paginate
 from earthcode.web.parts.opened import page_opened
 from earthcode.web.parts.signed_in import SignedInRequest
@@ -72,7 +73,7 @@ DECISIONS: dict[str, Choice] = {
 }
 
 
-class CommentForm(forms.Form):
+class CommentForm(Form):
     """A decision on one item; the fields of fourteen of them are on one page."""
 
     comment = forms.CharField(
@@ -87,7 +88,7 @@ class CommentForm(forms.Form):
         super().__init__(data, auto_id=f"{code}-%s")
 
 
-class DecisionForm(forms.Form):
+class DecisionForm(Form):
     decision = forms.ChoiceField(
         choices=[(name, choice.label) for name, choice in DECISIONS.items()],
         label=gettext_lazy("Decision"),

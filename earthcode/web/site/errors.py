@@ -27,6 +27,11 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     return HttpResponse(render_to_string("site/errors/403_csrf.html", request=request), status=403)
 
 
+def too_many(request: HttpRequest, wait_s: int) -> HttpResponse:
+    """Drawn without the request: whoever asks too often shall cost little."""
+    return HttpResponse(render_to_string("site/errors/429.html", {"wait_s": wait_s}), status=429)
+
+
 @sensitive_variables()
 def server_error(request: HttpRequest) -> HttpResponse:
     """Drawn without the request, so that it reads neither session nor database: those may be what broke."""

@@ -19,6 +19,7 @@ from earthcode.lib.money import credits as cr
 from earthcode.web.catalogue.cards import Action, Card, Fact
 from earthcode.web.catalogue.price_words import Headline
 from earthcode.web.catalogue.tray import Ticked, Tray
+from earthcode.web.parts.forms import Form
 from earthcode.web.parts.lists import ListPage
 from earthcode.web.parts.statuses import STATUSES
 
@@ -54,7 +55,7 @@ ICONS = [
 ]  # fmt: skip
 
 
-class SampleForm(forms.Form):
+class SampleForm(Form):
     """One field of each kind that pages use."""
 
     title = forms.CharField(label=_("Project title"), max_length=200)
@@ -96,7 +97,7 @@ class SampleForm(forms.Form):
     )
 
 
-class SampleWorkload(forms.Form):
+class SampleWorkload(Form):
     """The workload that prices are for."""
 
     vcpu = forms.IntegerField(label=_("Processors"), widget=forms.NumberInput(attrs={"data-unit": "vCPU"}), initial=8)

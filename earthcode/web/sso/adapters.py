@@ -19,6 +19,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from earthcode.identity import actions as identity
@@ -36,6 +37,7 @@ class SingleSignOnEndpoints(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
 
     claims: Claims
     tokens: issuer.Tokens
+    nonce: str
 
     @property
     def openid_config(self) -> Mapping[str, Any]:
@@ -55,6 +57,7 @@ class SingleSignOnEndpoints(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
         announced = self.openid_config.get("authorization_response_iss_parameter_supported")
         if request.GET.get("iss", None if announced else settings.OIDC_ISSUER) != settings.OIDC_ISSUER:
             raise ClaimsUnusable("The answer does not come from the single sign-on you were sent to.")
+        self.nonce = nonce_of(pkce_code_verifier or "")
         self.tokens = issuer.exchange(
             code=request.GET["code"], code_verifier=pkce_code_verifier or "", redirect_uri=client.callback_url
         )
@@ -63,8 +66,12 @@ class SingleSignOnEndpoints(OpenIDConnectOAuth2Adapter):  # type: ignore[misc]
     def complete_login(self, request: HttpRequest, app: SocialApp, token: SocialToken, **kwargs: Any) -> SocialLogin:
         if not self.tokens.id_token:
             raise ClaimsUnusable("The single sign-on did not say who you are.")
+        id_token = issuer.verify_id_token(self.tokens.id_token)
+        # OpenID Connect Core 3.1.3.7: else somebody's ID token of another time could be planted.
+        if not constant_time_compare(str(id_token.get("nonce", "")), self.nonce):
+            raise ClaimsUnusable("The answer of the single sign-on belongs to another sign-in. Start again.")
         answers = {
-            "id_token": issuer.verify_id_token(self.tokens.id_token),
+            "id_token": id_token,
             "userinfo": issuer.userinfo(self.tokens.access_token),
         }
         claims = Claims.from_answers(issuer=settings.OIDC_ISSUER, **answers)
@@ -82,6 +89,16 @@ class SingleSignOn(OpenIDConnectProvider):  # type: ignore[misc]
         """allauth would also take scopes, parameters for the issuer, and "connect another account" from the address."""
         wanted = super().get_redirect_from_request_kwargs(request)
         return {"process": "login", "next_url": wanted.get("next_url")}
+
+    def get_pkce_params(self) -> dict[str, Any]:
+        """PKCE's challenge, and a nonce that is made from the same secret of this one sign-in."""
+        params: dict[str, Any] = super().get_pkce_params()
+        return {**params, "nonce": nonce_of(params["code_verifier"])}
+
+
+def nonce_of(code_verifier: str) -> str:
+    """What the ID token must repeat. The verifier is random, kept in the browser's session, and used once."""
+    return salted_hmac("earthcode.web.sso.nonce", code_verifier, algorithm="sha256").hexdigest()
 
 
 class SocialAccountAdapter(DefaultSocialAccountAdapter):  # type: ignore[misc]

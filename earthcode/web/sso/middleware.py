@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib import messages
@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from earthcode.identity import actions as identity
 from earthcode.web.sso import SESSION_KEY
+from earthcode.web.sso.adapters import forget
 
 
 class RefreshSignIn:
@@ -34,7 +35,20 @@ class RefreshSignIn:
     def _refresh(self, request: HttpRequest) -> None:
         mark = request.session.get(SESSION_KEY)
         at = timezone.now()
-        if mark is None or at < datetime.fromisoformat(mark["due"]):
+        if mark is None:
+            return
+        seen = datetime.fromisoformat(mark["seen"]) if "seen" in mark else at
+        if at - seen > timedelta(seconds=settings.SESSION_IDLE_S):
+            forget(request)
+            logout(request)
+            messages.info(
+                request, _("You were signed out because nothing was asked for in a while. Please sign in again.")
+            )
+            return
+        # Not at each request: that would write the session at each request.
+        if "seen" not in mark or at - seen > timedelta(seconds=min(60, settings.SESSION_IDLE_S / 4)):
+            mark = request.session[SESSION_KEY] = {**mark, "seen": at.isoformat()}
+        if at < datetime.fromisoformat(mark["due"]):
             return
         try:
             due = identity.refresh_session(mark["id"], at=at)

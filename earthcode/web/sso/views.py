@@ -48,9 +48,13 @@ def _run(view: type[OAuth2LoginView | OAuth2CallbackView], request: HttpRequest,
     """allauth's view, and a page for each way in which a sign-in may fail."""
     try:
         response: HttpResponse = view.adapter_view(SingleSignOnEndpoints(request, provider_id))(request)
-    except issuer.IssuerFailed as problem:
+    except issuer.IssuerUnreachable as problem:
         logger.error("nobody can sign in: %s", problem)
         return _unavailable(request)
+    except issuer.IssuerFailed as problem:
+        logger.error("nobody can sign in until somebody mends it: %s", problem)
+        was_refused = {"refused": isinstance(problem, issuer.IssuerRefused)}
+        return TemplateResponse(request, "socialaccount/not_understood.html", was_refused, status=502)
     except PersonDeactivated as refusal:
         return TemplateResponse(request, "account/account_inactive.html", {"refusal": refusal}, status=403)
     except (issuer.GrantGone, Refused) as problem:

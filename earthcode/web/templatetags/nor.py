@@ -8,7 +8,7 @@ from django.templatetags.static import static
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from earthcode.lib import money
+from earthcode.lib import money, tracing
 from earthcode.web.parts import charts, facets
 from earthcode.web.parts import markdown as markdown_text
 from earthcode.web.parts.statuses import status_of
@@ -20,6 +20,12 @@ register = template.Library()
 def credits_text(amount: int | None, decimals: int | None = None) -> str:
     """Micro-credits as text: ``2 684.5``. The unit is written beside it: "cr" in tight places, "credits" in sentences."""
     return "" if amount is None else money.as_text(amount, decimals=decimals)
+
+
+@register.simple_tag(name="request_id")
+def request_id_tag() -> str:
+    """What the log calls the request that is being answered; for error pages."""
+    return tracing.request_id()
 
 
 @register.filter
