@@ -313,6 +313,8 @@ SPECTACULAR_SETTINGS = {
         "RequestStatus": "earthcode.sponsorship.models.RequestStatus",
         "AllocationStatus": "earthcode.provisioning.models.AllocationStatus",
         "OperationStatus": "earthcode.provisioning.models.OperationStatus",
+        "StatementStatus": "earthcode.settlement.models.StatementStatus",
+        "ChargeKind": "earthcode.settlement.models.ChargeKind",
     },
 }
 

@@ -7,6 +7,7 @@ from earthcode.api import docs as api_docs
 from earthcode.api.errors import no_such_address
 from earthcode.api.ogc import views as ogc
 from earthcode.api.v1 import allocations as api_allocations
+from earthcode.api.v1 import charges as api_charges
 from earthcode.api.v1 import estimates as api_estimates
 from earthcode.api.v1 import offerings as api_offerings
 from earthcode.api.v1 import resource_requests as api_requests
@@ -34,6 +35,10 @@ urlpatterns: list[URLPattern] = [
     path("api/v1/allocations", api_allocations.Allocations.as_view(), name="api_allocations"),
     path("api/v1/allocations/<slug:reference>", api_allocations.AllocationDetail.as_view(), name="api_allocation"),
     path("api/v1/allocations/<slug:reference>/end", api_allocations.end, name="api_allocation_end"),
+    path("api/v1/allocations/<slug:reference>/charges", api_charges.Charges.as_view(), name="api_allocation_charges"),
+    path("api/v1/charges/<int:pk>/refund", api_charges.refund, name="api_charge_refund"),
+    path("api/v1/statements", api_charges.Statements.as_view(), name="api_statements"),
+    path("api/v1/statements/<slug:number>", api_charges.StatementDetail.as_view(), name="api_statement"),
     path("api/v1/usage_reports", api_usage_reports.UsageReports.as_view(), name="api_usage_reports"),
     path("api/v1/usage_reports/<int:pk>", api_usage_reports.UsageReportDetail.as_view(), name="api_usage_report"),
     path("api/v1/operations/<uuid:key>/retry", api_allocations.retry, name="api_operation_retry"),

@@ -62,7 +62,6 @@ class Permission(StrEnum):
     STATEMENT_ANSWER = "statement.answer"
     STATEMENT_APPROVE = "statement.approve"
     CHARGE_REFUND = "charge.refund"
-    REFUND_ASK = "refund.ask"
     LEDGER_VIEW = "ledger.view"
     AUDIT_VIEW = "audit.view"
 
@@ -147,7 +146,6 @@ PROJECT_PERMISSIONS: dict[ProjectRole, frozenset[Permission]] = {
             Permission.ALLOCATION_PLACE,
             Permission.ALLOCATION_USE,
             Permission.ALLOCATION_END,
-            Permission.REFUND_ASK,
         }
     ),
     ProjectRole.MEMBER: frozenset(

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from rest_framework.test import APIClient
 
-from tests.settlement.conftest import line, on_batch, on_hub  # noqa: F401  # fixtures
+from tests.settlement.conftest import line, on_batch, on_hub, report  # noqa: F401  # fixtures
 
 if TYPE_CHECKING:
     from earthcode.identity.models import User
