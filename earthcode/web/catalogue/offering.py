@@ -107,8 +107,13 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "estimate_url": "" if retired else estimate_url(price, form.workload),
         "is_compared": this.slug in compare,
         "compared_elsewhere": [slug for slug in compare if slug != this.slug],
-        "facts": _facts(this),
-        "science": science_rows.workflows_on(this, science.directory(index, state)) if entry else None,
+        "facts": (facts := _facts(this)),
+        "unstated": _unstated(this, facts),
+        "science": (
+            runs := science_rows.workflows_on(this, science.directory(index, state)) if entry and not is_part else None
+        ),
+        "menu": _menu(shown, has_science=runs is not None),
+        "asks_price": price.kind == search.PriceKind.UNKNOWN and not retired,
         "sources": _sources(this),
         # Of what has no place on the page where its source could stand.
         "other_sources": [each for name, each in _sources(this).items() if name not in _FACT_TITLES],
@@ -241,6 +246,38 @@ def _rate_shown(
     )
 
 
+def _unstated(this: Offering, known: Sequence[dict[str, str]]) -> list[str]:
+    """What nobody states, each once: the facts that every page has a place for, and what was looked for and not found."""
+    stated = {fact["label"] for fact in known}
+    titles = [str(_FACT_TITLES[name]) for name in _EXPECTED if str(_FACT_TITLES[name]) not in stated]
+    empty = {"datasets": this.datasets, "access": this.access}
+    titles += [str(_FACT_TITLES[name]) for name, value in empty.items() if not value]
+    names = [title[:1].lower() + title[1:] for title in titles]
+    return list(dict.fromkeys([*names, *this.not_stated]))
+
+
+#: Facts whose absence is worth a word.
+_EXPECTED: Final = (
+    *("place", "hardware", "limits", "availability", "maturity", "certifications", "sponsorable"),
+    *("support", "support_hours"),
+)
+
+
+def _menu(shown: Sequence[PlanShown], *, has_science: bool) -> list[tuple[str, str]]:
+    """What is on the page, in its order."""
+    kinds = {each.plan.kind for each in shown}
+    parts = [
+        ("facts", _("In short"), True),
+        ("plans", _("Plans and prices"), PlanKind.GENERAL in kinds),
+        ("services", _("Services"), PlanKind.SERVICE in kinds),
+        ("data", _("Data"), True),
+        ("work", _("How you work"), True),
+        ("science", _("Workflows"), has_science),
+        ("access", _("Getting in"), True),
+    ]
+    return [(anchor, label) for anchor, label, is_there in parts if is_there]
+
+
 def _facts(this: Offering) -> list[dict[str, str]]:
     """What is known, in a fixed order, each with its source; what is not known is said so on the page."""
     sponsored = "" if this.sponsorable is None else _("Yes") if this.sponsorable else _("No")
@@ -264,11 +301,12 @@ def _facts(this: Offering) -> list[dict[str, str]]:
     return [
         {
             "label": str(_FACT_TITLES[name]),
-            "value": value or _("Not stated"),
+            "value": value,
             "source": this.sources.get(name, {}).get("source", ""),
             "date": this.sources.get(name, {}).get("date", ""),
         }
         for name, value in facts
+        if value
     ]
 
 
