@@ -131,9 +131,9 @@ class Lifecycle(Generic[Thing]):
             if not this.by_system:
                 return NotPermitted(f"Only a person can {this.words.lower()} a {words}.")
         elif this.needs is None:
-            return NotPermitted("This happens by itself.")
+            return NotPermitted("This step is automatic.")
         elif not (isinstance(by, User) and by.may(this.needs, cast("Scoped", thing))):
-            return NotPermitted(f"You do not have the role that allows this on {thing}.")
+            return NotPermitted(f"You do not have permission to do this for {thing}.")
         if status not in this.sources:
             return WrongState(f"This {words} is “{_status_words(thing)}”, so this is not possible now.")
         for condition in this.provided:

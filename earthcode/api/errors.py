@@ -41,7 +41,7 @@ class IssuerAnswersWrongly(exceptions.APIException):
     status_code = HTTPStatus.BAD_GATEWAY
     default_detail = (
         "The single sign-on answers in a way that we do not understand, so your token cannot be checked."
-        " Trying again will not help: tell whoever runs this site."
+        " Trying again will not help. Tell the people who run this site."
     )
     default_code = "issuer_not_understood"
 

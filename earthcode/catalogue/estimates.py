@@ -203,9 +203,9 @@ def _check(wanted: Sequence[Wanted], margin_percent: int) -> None:
     if not wanted:
         raise InvalidInput(_("Choose at least one plan."), field="plan")
     if len(wanted) > PLANS_MAX:
-        raise InvalidInput(_("An estimate holds at most %(count)d plans.") % {"count": PLANS_MAX}, field="plan")
+        raise InvalidInput(_("An estimate can have at most %(count)d plans.") % {"count": PLANS_MAX}, field="plan")
     if len({each.plan.pk for each in wanted}) < len(wanted):
-        raise InvalidInput(_("An estimate holds each plan once."), field="plan")
+        raise InvalidInput(_("A plan can be in an estimate only once."), field="plan")
     for each in wanted:
         if not (each.plan.is_listed and each.plan.offering.is_listed):
             raise InvalidInput(_("%(plan)s is no longer offered.") % {"plan": each.plan}, field="plan")

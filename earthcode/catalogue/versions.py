@@ -338,7 +338,7 @@ _LABELS: Final[dict[str, str | Promise]] = {name: term.label for name, term in T
     "website": gettext_lazy("Website"),
     "plans": gettext_lazy("Plan"),
     "kind": gettext_lazy("Kind"),
-    "audience": gettext_lazy("Who may have it"),
+    "audience": gettext_lazy("Who can request it"),
     "author": gettext_lazy("Author"),
     "endpoint_url": gettext_lazy("Address of the service"),
     "order_url": gettext_lazy("Where to order it"),

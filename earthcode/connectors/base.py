@@ -335,7 +335,7 @@ class Connector(ABC):
 
     @abstractmethod
     def revoke(self, order: Order) -> None:
-        """Take the access away and stop what runs under it. Succeeds when there is nothing left to take. Never deletes a
+        """Remove access and stop what runs under it. Succeeds when there is nothing left to take. Never deletes a
         person's data.
         """
 

@@ -105,11 +105,11 @@ def refresh_session(sign_in_id: UUID, *, at: datetime) -> datetime:
     if not SignIn.objects.filter(pk=sign_in_id, refresh_due_at__lte=at).update(refresh_due_at=due_next):
         session = SignIn.objects.filter(pk=sign_in_id).only("refresh_due_at").first()
         if session is None:
-            raise SessionEnded("You are not signed in any more.")
+            raise SessionEnded("You are no longer signed in.")
         return session.refresh_due_at
     session = SignIn.objects.select_related("user").filter(pk=sign_in_id).first()
     if session is None:
-        raise SessionEnded("You are not signed in any more.")
+        raise SessionEnded("You are no longer signed in.")
     if not session.refresh_token:
         return session.ends_at
     try:
@@ -138,7 +138,7 @@ def refresh_session(sign_in_id: UUID, *, at: datetime) -> datetime:
 def _read_again(session: SignIn, claims: Claims, *, at: datetime) -> None:
     user = User.objects.select_for_update(no_key=True, of=("self",)).get(pk=session.user_id)
     if (claims.issuer, claims.subject) != (user.issuer, user.subject):
-        raise ClaimsUnusable("The single sign-on names somebody else now.")
+        raise ClaimsUnusable("The single sign-on now names a different person.")
     _read(user, claims, at=at)
     SignIn.objects.filter(pk=session.pk).update(claims_read_at=at)
 

@@ -37,7 +37,7 @@ def add(organisation: Organisation, *, user: User, by: User, at: datetime) -> Ro
     """
     _lock(organisation, by)
     if user.pk == by.pk:
-        raise InvalidInput("Somebody else has to name you.", field="person")
+        raise InvalidInput("Someone else has to add you.", field="person")
     if not user.is_active:
         raise InvalidInput(f"{user}’s account here has been deactivated.", field="person")
     grant, new = RoleGrant.objects.get_or_create(
@@ -69,7 +69,7 @@ def remove(organisation: Organisation, *, user: User, by: User, at: datetime) ->
             )
         return
     if user.pk == by.pk and not of(organisation).exclude(user=user).exists():
-        raise LastAdministrator("You are the last administrator. Name somebody else first.")
+        raise LastAdministrator("You are the last administrator. Add someone else first.")
     given.delete()
     user.forget_grants()
     audit.record(OrganisationEvent.REMOVE_ADMINISTRATOR, by=by, about=organisation, at=at, data=_about(user))
@@ -86,7 +86,7 @@ def _lock(organisation: Organisation, by: User) -> None:
     Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
     by.forget_grants()
     if not by.may(Permission.ADMINISTRATORS_MANAGE, organisation):
-        raise NotPermitted("Only the provider’s administrators and ESA say who looks after it.")
+        raise NotPermitted("Only the provider’s administrators and ESA can change its administrators.")
 
 
 def _about(user: User) -> dict[str, str]:

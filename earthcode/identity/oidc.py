@@ -56,7 +56,7 @@ class Claims:
         # ``sub`` is at most 255 ASCII characters (OpenID Connect Core 2). Cutting a longer one could make two people
         # one.
         if not (isinstance(subject, str) and 0 < len(subject) <= 255 and subject.isascii() and subject.isprintable()):
-            raise ClaimsUnusable("The single sign-on named you in a way that cannot be kept.")
+            raise ClaimsUnusable("The single sign-on sent a name for you that cannot be stored.")
         said = {**id_token, **userinfo}
         given_and_family = f"{_text(said, 'given_name')} {_text(said, 'family_name')}".strip()
         return cls(

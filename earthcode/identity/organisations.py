@@ -27,7 +27,7 @@ def named(name: str) -> Organisation | None:
 def register(*, name: str, country: str = "", website: str = "", by: User, at: datetime) -> Organisation:
     """A new organisation, for ESA to make when it accepts one; its address is made of its name."""
     if not by.may(Permission.APPLICATION_DECIDE):
-        raise NotPermitted("Only ESA takes on organisations.")
+        raise NotPermitted("Only ESA can register organisations.")
     name = " ".join(name.split())
     # Two of one name at the same moment would find the same slug free.
     with connection.cursor() as cursor:

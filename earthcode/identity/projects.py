@@ -34,7 +34,7 @@ def create_project(
         return made
     title = line(title)
     if not title:
-        raise InvalidInput("Give the project a title.", field="title")
+        raise InvalidInput("Enter a title for the project.", field="title")
     if not by.may(Permission.PROJECT_CREATE):
         raise NotPermitted("Your account cannot create projects.")
     project = Project.objects.create(
@@ -60,7 +60,7 @@ def change_project(project: Project, *, title: str, summary: str, by: User, at: 
     if not by.may(Permission.PROJECT_MANAGE, project):
         raise NotPermitted("Only the principal investigator changes what the project is called.")
     if not title:
-        raise InvalidInput("Give the project a title.", field="title")
+        raise InvalidInput("Enter a title for the project.", field="title")
     # The trail keeps what was there before, so nobody may change it in between.
     before = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     changes: dict[str, str] = {}

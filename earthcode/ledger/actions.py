@@ -151,14 +151,14 @@ _REFUSALS: dict[str, Refused] = {
     "LG007": NothingToRelease("Nothing is left to give back."),
     "LG008": NotReversible("This entry cannot be undone, or was undone already."),
     "LG010": OverCapture("This is more than was set aside."),
-    "LG012": OutsideWindow("These credits cannot be spent or given now: their period has not begun, or is over."),
+    "LG012": OutsideWindow("These credits cannot be used now. Their period has not begun, or is over."),
     "LG013": OverRefund("This is more than was taken."),
     "LG014": OtherCall("These credits belong to another call."),
     "LG015": OverRepayment("This is more than is owed."),
     "LG016": OutlivesWindow("Credits cannot move to where they would last longer."),
     "LG017": _INSUFFICIENT,
     # PostgreSQL's own, when a total is too large for a bigint.
-    "22003": InvalidInput("This is more than an account can count."),
+    "22003": InvalidInput("This amount is too large."),
     "ledger_account_not_overdrawn": _INSUFFICIENT,
 }
 _REFUSALS |= {

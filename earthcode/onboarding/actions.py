@@ -166,9 +166,9 @@ def check_again(application: Application, *, by: User, at: datetime) -> int:
     """
     _lock(application)
     if not (application.is_applied_by(by) or by.may(Permission.APPLICATION_DECIDE)):
-        raise NotPermitted("Only the people who apply and ESA have the addresses looked at.")
+        raise NotPermitted("Only the applicants and ESA can have the addresses checked.")
     if CheckRun.objects.filter(item__application=application, asked_at__gt=at - CHECKS_PAUSE).exists():
-        raise CheckedJustNow("The addresses were looked at a moment ago. Wait a minute.")
+        raise CheckedJustNow("The addresses were checked a moment ago. Wait a minute.")
     queued = sum(_queue_checks(item, at=at) for item in application.items_in_order())
     audit.record(ApplicationEvent.CHECK, by=by, about=application, at=at, data={"addresses": queued})
     return queued
@@ -214,7 +214,7 @@ def return_item(application: Application, code: str, *, comment: str, by: User, 
     item = _item(application, code)
     comment = _text(comment, "comment", TEXT_MAX)
     if not comment:
-        raise InvalidInput("Say what is missing: the applicant reads it.", field="comment")
+        raise InvalidInput("Enter what is missing. The applicant will see it.", field="comment")
     APPLICATION_ITEM.advance(item, "return", by=by, at=at, data={"comment": comment}, comment=comment, decided_by=by)
 
 
@@ -396,7 +396,7 @@ def _access_url(application: Application) -> str:
 def _reason(reason: str) -> str:
     reason = _text(reason, "reason", TEXT_MAX)
     if not reason:
-        raise InvalidInput("Give a reason: the applicant reads it.", field="reason")
+        raise InvalidInput("Enter a reason. The applicant will see it.", field="reason")
     return reason
 
 
@@ -412,7 +412,7 @@ def _text(given: str, field: str, most: int) -> str:
     if len(given) > most:
         raise InvalidInput(f"Use at most {most} characters.", field=field)
     if "\x00" in given:
-        raise InvalidInput("This holds a character that cannot be kept.", field=field)
+        raise InvalidInput("Remove characters that cannot be stored.", field=field)
     return given
 
 

@@ -7,7 +7,7 @@ class ApplicationEvent(EventName):
     START = "application.start", "Application started"
     SAVE_ABOUT = "application.save_about", "Organisation, platform or kind changed"
     CHECK = "application.check", "Addresses of an application checked again"
-    SUBMIT = "application.submit", "Sent to ESA"
+    SUBMIT = "application.submit", "Submitted to ESA"
     WITHDRAW = "application.withdraw", "Application withdrawn"
     RETURN = "application.return", "Returned to the applicant"
     ACCEPT = "application.accept", "Application accepted"

@@ -60,7 +60,7 @@ def by_an_applicant(application: Application, by: Actor) -> Refused | None:
 
 def by_someone_without_interest(application: Application, by: Actor) -> Refused | None:
     if isinstance(by, User) and (tie := interest_of(by, application)):
-        return ConflictOfInterest(f"{tie} Somebody else has to decide.")
+        return ConflictOfInterest(f"{tie} Someone else has to decide.")
     return None
 
 

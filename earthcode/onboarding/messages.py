@@ -21,7 +21,7 @@ def sent(application: Application, *, at: datetime) -> None:
         application,
         key="sent",
         subject="A provider applies",
-        body=f"{application.title}, by {application.submitted_by}. Look at the evidence item by item.",
+        body=f"{application.title}, by {application.submitted_by}. Check the evidence item by item.",
         link=reverse("review_application", args=[application.reference]),
         at=at,
     )

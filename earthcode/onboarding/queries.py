@@ -33,7 +33,7 @@ def latest_runs(items: Iterable[ApplicationItem]) -> dict[int, Runs]:
 
 
 def exchange(application: Application) -> QuerySet[Event]:
-    """All that was said and done about the application and its items, oldest first."""
+    """Full conversation and done about the application and its items, oldest first."""
     items = [str(item.pk) for item in application.items.all()]
     return Event.objects.filter(
         Q(subject_type=Application._meta.label_lower, subject_id=str(application.pk))

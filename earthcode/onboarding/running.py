@@ -38,7 +38,7 @@ def run_due(*, clock: Callable[[], datetime]) -> int:
 def look_at(run: CheckRun) -> Finding:
     """What there is to find at the run's address now. Raises nothing that an address could cause."""
     if run.attempts > ATTEMPTS_MAX:
-        return Finding(Outcome.UNKNOWN, "This could not be looked at.")
+        return Finding(Outcome.UNKNOWN, "This could not be checked.")
     requirement = run.item.requirement
     platform = run.item.application.platform
     about = About(

@@ -72,7 +72,7 @@ def place(award: Award, line: RequestLine, *, by: User, at: datetime) -> Allocat
     paid from the same credits.
     """
     if not by.may(Permission.REQUEST_DECIDE):
-        raise NotPermitted("Only those who decide on requests can place an allocation.")
+        raise NotPermitted("Only people who decide on requests can place an allocation.")
     if line.resource_request_id != award.resource_request_id:
         raise InvalidInput(f"{line} was not asked for in {award}.", field="line")
     _lock(award)
@@ -114,7 +114,7 @@ def exchange(
     placed = Allocation.objects.filter(key=key).first()
     if placed is not None:
         if (placed.award_id, placed.plan_id, placed.workload) != (award.pk, plan.pk, workload.as_json()):
-            raise InvalidInput("This was sent before with other content. Load the page again.")
+            raise InvalidInput("This form was already submitted with different values. Reload the page.")
         return placed
     today = at.astimezone(UTC).date()
     if today > award.ends_on:
@@ -200,10 +200,10 @@ def _set_aside(award: Award, allocation: Allocation, *, by: User, at: datetime) 
 
 @transaction.atomic
 def end(allocation: Allocation, *, reason: str, by: Actor, at: datetime) -> None:
-    """Take the access away, now. The credits that are left go back to the award when the last usage is in."""
+    """Remove access, now. The credits that are left go back to the award when the last usage is in."""
     reason = reason.strip()
     if not reason:
-        raise InvalidInput("Give a reason: the project reads it.", field="reason")
+        raise InvalidInput("Enter a reason. The project will see it.", field="reason")
     ALLOCATION.advance(allocation, "end", by=by, at=at, data={"reason": reason}, end_reason=reason)
     # A worker may be at one of these now. It may finish its call, whose outcome counts for nothing any more; the
     # operation stays held until then, so that nothing else is done on the platform meanwhile.
@@ -264,11 +264,11 @@ def retry(operation: Operation, *, by: User, at: datetime) -> None:
     """Try a failed operation again, under the same key. Only the latest one of an allocation still matters."""
     allocation = operation.allocation
     if not by.may(Permission.OPERATION_RETRY, operation):
-        raise NotPermitted(f"You do not have the role that allows this on {allocation}.")
+        raise NotPermitted(f"You do not have permission to do this on {allocation}.")
     Allocation.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation.pk)
     latest = allocation.operations.order_by("-created_at", "-pk").first()
     if latest is None or latest.pk != operation.pk or latest.status != OperationStatus.FAILED:
-        raise WrongState("This is not waiting for somebody to try it again.")
+        raise WrongState("There is no failed operation to retry.")
     if latest.kind == OperationKind.PROVISION:
         ALLOCATION.advance(allocation, "retry", by=by, at=at)
     latest.status = OperationStatus.QUEUED

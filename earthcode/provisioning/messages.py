@@ -73,7 +73,7 @@ def failed(operation: Operation, *, at: datetime) -> None:
         allocation,
         key=f"failed:{operation.key}:{operation.retries}",
         subject=f"{what} for {allocation.plan.offering}",
-        body=f"{operation.error} Those who can look into it were told, and can try again.",
+        body=f"{operation.error} The provider has been notified and can try again.",
         at=at,
     )
     _send(

@@ -87,13 +87,15 @@ def start(*, platform: Platform, name: str, by: User, at: datetime) -> Draft:
         raise NotPermitted("Only the provider's administrators can offer something on it.", field="platform")
     name = " ".join(name.split())
     if not name:
-        raise InvalidInput("Give the offering a name.", field="name")
+        raise InvalidInput("Enter a name for the offering.", field="name")
     slug = slugify(name)[:80].strip("-")
     if not slug:
         raise InvalidInput("Use letters or digits in the name.", field="name")
     taken = Offering.objects.filter(slug=slug).exists() or Draft.objects.filter(slug=slug, status__in=OPEN).exists()
     if taken:
-        raise InvalidInput("There is an offering of this name already; add what tells yours apart.", field="name")
+        raise InvalidInput(
+            "There is already an offering with this name. Add something that distinguishes yours.", field="name"
+        )
     draft = _create(platform=platform, offering=None, slug=slug, content={"name": name}, by=by, at=at)
     audit.record(DraftEvent.START, by=by, about=draft, at=at)
     return draft
@@ -126,7 +128,7 @@ def _create(*, by: User, at: datetime, **values: Any) -> Draft:
                 **values, created_by=by, created_at=at, saved_by=by, saved_at=at, status_since=at
             )
     except IntegrityError as error:
-        raise InvalidInput("Somebody began a draft of this name just now.", field="name") from error
+        raise InvalidInput("Someone has just started a draft with this name.", field="name") from error
 
 
 # --- filling in -------------------------------------------------------------------------------------------------------
@@ -147,7 +149,7 @@ def save_section(
             # Another spelling of the same is no change.
             given[name] = before[name] if name in before and names == all_normalised(before[name]) else names
     if section == "about" and not " ".join(str(given.get("name", "")).split()):
-        raise InvalidInput("Give the offering a name.", field="name")
+        raise InvalidInput("Enter a name for the offering.", field="name")
     content = {**draft.content, **given}
     changed = [name for name in given if tidy({name: given[name]}) != tidy({name: before.get(name)})]
     content["sources"] = _sources(content, changed, draft=draft, at=at)
@@ -162,16 +164,16 @@ def save_plan(
     _lock_for_editing(draft, by)
     before = plan_of(draft.content, slug) if slug else None
     if slug and before is None:
-        raise SavedMeanwhile("Somebody took this plan out meanwhile.")
+        raise SavedMeanwhile("Somebody else has removed this plan.")
     _refuse_unseen(draft, before, seen if slug else None)
     plan = tidy(
         {"kind": "general", **(before or {}), **values, "slug": slug or _plan_slug(draft, str(values.get("name", "")))}
     )
     if not plan.get("name"):
-        raise InvalidInput("Give the plan a name.", field="name")
+        raise InvalidInput("Enter a name for the plan.", field="name")
     names = [(each["metric"], each.get("label", "")) for each in plan.get("components", [])]
     if len(set(names)) < len(names):
-        raise InvalidInput("Two components count the same; tell them apart by their labels.")
+        raise InvalidInput("Two components use the same metric. Give them different labels.")
     plans = list(draft.content.get("plans", []))
     if before is None:
         plans.append(plan)
@@ -264,7 +266,7 @@ def send_back(draft: Draft, *, comment: str, by: User, at: datetime) -> None:
     """ESA returns the draft: the comment says what has to be different."""
     comment = comment.strip()
     if not comment:
-        raise InvalidInput("Say what has to be different: the provider reads it.", field="comment")
+        raise InvalidInput("Enter what has to change. The provider will see it.", field="comment")
     OFFERING_DRAFT.advance(draft, "send_back", by=by, at=at, data={"comment": comment}, comment=comment)
     messages.sent_back(draft, at=at)
 
@@ -298,7 +300,7 @@ def _refuse_unready(draft: Draft) -> None:
         raise IncompleteDraft(missing)
     if _public(draft) != draft.base:
         raise PublicChanged(
-            "The catalogue has changed since this draft was begun. Bring the draft up to date, and look it over again."
+            "The catalogue has changed since this draft was started. Update the draft and check it again."
         )
     _check(draft, draft.content)
     if draft.offering is None and Offering.objects.filter(slug=draft.slug).exists():

@@ -7,7 +7,7 @@ class DraftEvent(EventName):
     START = "offering_draft.start", "Draft started"
     SAVE = "offering_draft.save", "Draft saved"
     CATCH_UP = "offering_draft.catch_up", "Draft brought up to date"
-    SUBMIT = "offering_draft.submit", "Sent to ESA"
+    SUBMIT = "offering_draft.submit", "Submitted to ESA"
     TAKE_BACK = "offering_draft.take_back", "Withdrawn from review"
     APPROVE = "offering_draft.approve", "Approved and published"
     SEND_BACK = "offering_draft.send_back", "Returned by ESA"

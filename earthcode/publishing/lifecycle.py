@@ -42,16 +42,16 @@ def by_somebody_else(draft: Draft, by: Actor) -> Refused | None:
         return None
     provider = draft.platform.provider
     if provider.pk == by.organisation_id or provider.pk in by.grants.provider_roles:
-        return ConflictOfInterest(f"You belong to {provider}. Somebody else has to decide.")
+        return ConflictOfInterest(f"You belong to {provider}. Someone else has to decide.")
     if by.pk in (draft.submitted_by_id, draft.saved_by_id):
-        return ConflictOfInterest("You wrote this draft yourself. Somebody else has to decide.")
+        return ConflictOfInterest("You wrote this draft yourself. Someone else has to decide.")
     return None
 
 
 def says_something_new(draft: Draft, by: Actor) -> Refused | None:
     del by
     if draft.base and not changes(draft.base, draft.content):
-        return NothingToPublish("This draft says what is public already.")
+        return NothingToPublish("This draft is the same as what is already public.")
     return None
 
 
@@ -77,7 +77,7 @@ OFFERING_DRAFT = Lifecycle[Draft](
         WAITING,
         needs=Permission.OFFERING_EDIT,
         provided=says_something_new,
-        label="Send to ESA",
+        label="Submit to ESA",
     ),
     step("take_back", {WAITING}, DRAFT, needs=Permission.OFFERING_EDIT),
     step("approve", {WAITING}, PUBLISHED, needs=Permission.OFFERING_PUBLISH, provided=by_somebody_else),

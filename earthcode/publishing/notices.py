@@ -183,7 +183,7 @@ def announce(
         offering.platform,
         offering,
         kind=AnnouncementKind.NEWS,
-        title=_required(title, "Give it a title.", "title", 160),
+        title=_required(title, "Enter a title.", "title", 160),
         words=_required(words, "Say what there is to know.", "words", 5000),
         effective_on=effective_on,
         by=by,
@@ -266,7 +266,7 @@ def retire(
 
 
 _WHAT_RETIREMENT_MEANS = (
-    "From that day it takes nothing new. What is allocated can be used until its end, and given back."
+    "From that day it takes no new requests. Existing allocations can be used until they end, or ended early."
 )
 
 

@@ -213,7 +213,7 @@ def save_declarations(
     by: User,
     at: datetime,
 ) -> None:
-    """Task "Check and send": what the applicant declares."""
+    """Task "Check and submit": what the applicant declares."""
     lock_for_editing(resource_request, by)
     resource_request.non_commercial = non_commercial
     resource_request.no_provider_tie = no_provider_tie
@@ -419,9 +419,9 @@ def _decide(
 ) -> Decision:
     reason = reason.strip()
     if not reason and kind == DecisionKind.ASK:
-        raise InvalidInput("Write the question: the applicant reads it.", field="reason")
+        raise InvalidInput("Enter your question. The applicant will see it.", field="reason")
     if not reason:
-        raise InvalidInput("Give a reason: the applicant reads it.", field="reason")
+        raise InvalidInput("Enter a reason. The applicant will see it.", field="reason")
     return Decision.objects.create(
         resource_request=resource_request, kind=kind, reason=reason, amount=amount, by=by, at=at
     )
@@ -430,7 +430,7 @@ def _decide(
 def _title(title: str) -> str:
     title = title.strip()
     if not title:
-        raise InvalidInput("Give the request a title.", field="title")
+        raise InvalidInput("Enter a title for the request.", field="title")
     if len(title) > 200:
         raise InvalidInput("Use at most 200 characters for the title.", field="title")
     return title

@@ -178,7 +178,7 @@ def propose_funding(
     _lock(call)
     if (found := CallFunding.objects.filter(key=key).first()) is not None:
         if (found.call_id, found.source_id, found.amount) != (call.pk, source.pk if source else None, amount):
-            raise InvalidInput("This was sent before with other content. Load the page again.")
+            raise InvalidInput("This form was already submitted with different values. Reload the page.")
         return found
     if call.status == CallStatus.CLOSED:
         raise CallClosed(f"{call} is closed.")

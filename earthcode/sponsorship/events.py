@@ -12,7 +12,7 @@ class RequestEvent(EventName):
     SAVE_CASE = "resource_request.save_case", "Science case saved"
     SAVE_CALL = "resource_request.save_call", "Call of a request chosen"
     SAVE_DECLARATIONS = "resource_request.save_declarations", "Declarations of a request saved"
-    SUBMIT = "resource_request.submit", "Sent to ESA"
+    SUBMIT = "resource_request.submit", "Submitted to ESA"
     WITHDRAW = "resource_request.withdraw", "Withdrawn"
     ENDORSE = "resource_request.endorse", "Endorsed by the Technical Officer"
     ASK = "resource_request.ask", "ESA asked a question"

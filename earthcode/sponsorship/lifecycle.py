@@ -70,7 +70,7 @@ def interest_of(user: User, resource_request: ResourceRequest) -> str | None:
 
 def by_someone_without_interest(resource_request: ResourceRequest, by: Actor) -> Refused | None:
     if isinstance(by, User) and (tie := interest_of(by, resource_request)):
-        return ConflictOfInterest(f"{tie} Somebody else has to decide.")
+        return ConflictOfInterest(f"{tie} Someone else has to decide.")
     return None
 
 
@@ -131,7 +131,7 @@ def endorsed_where_needed(resource_request: ResourceRequest, by: Actor) -> Refus
 RESOURCE_REQUEST = Lifecycle[ResourceRequest](
     "resource_request",
     RequestEvent,
-    step("submit", {DRAFT, INFO_NEEDED}, IN_REVIEW, needs=Permission.REQUEST_SUBMIT, label="Send"),
+    step("submit", {DRAFT, INFO_NEEDED}, IN_REVIEW, needs=Permission.REQUEST_SUBMIT),
     step("withdraw", {DRAFT, IN_REVIEW, INFO_NEEDED}, WITHDRAWN, needs=Permission.REQUEST_SUBMIT),
     step(
         "endorse",

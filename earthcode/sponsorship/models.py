@@ -159,7 +159,7 @@ class Holiday(models.Model):
 
 
 class FundingStatus(State):
-    WAITING = "waiting", Group.DECIDING, "Waits for a second manager"
+    WAITING = "waiting", Group.DECIDING, "Waiting for a second manager"
     AGREED = "agreed", Group.IN_FORCE, "Agreed"
     DECLINED = "declined", Group.OVER, "Declined"
 
@@ -217,7 +217,7 @@ class RequestStatus(State):
 
     DRAFT = "draft", Group.PREPARING, "Draft"
     IN_REVIEW = "in_review", Group.DECIDING, "In review"
-    INFO_NEEDED = "info_needed", Group.ANSWERING, "Question for you"
+    INFO_NEEDED = "info_needed", Group.ANSWERING, "Waiting for applicant"
     APPROVED = "approved", Group.IN_FORCE, "Approved"
     REJECTED = "rejected", Group.OVER, "Rejected"
     WITHDRAWN = "withdrawn", Group.OVER, "Withdrawn"
@@ -371,7 +371,7 @@ class QuotationStatus(State):
     ACCEPTED = "accepted", Group.IN_FORCE, "Accepted"
     DECLINED = "declined", Group.OVER, "Declined"
     LAPSED = "lapsed", Group.OVER, "Lapsed"
-    WITHDRAWN = "withdrawn", Group.OVER, "Taken back"
+    WITHDRAWN = "withdrawn", Group.OVER, "Withdrawn"
 
 
 class QuotationQuerySet(models.QuerySet["Quotation"]):

@@ -153,7 +153,7 @@ def ask(
 @transaction.atomic
 def ask_back(quotation: Quotation, *, note: str, by: User, at: datetime) -> None:
     """The applicant wants something else of the price that was given: the provider answers anew."""
-    note = _note(note, "Write what should be different: the provider reads it.")
+    note = _note(note, "Enter what should change. The provider will see it.")
     lock(quotation.resource_request)
     answer_by = working_days_after(at.date(), ANSWER_WITHIN, holidays_from(at.date()))
     QUOTATION.advance(quotation, "ask_back", by=by, at=at, data={"note": note}, note=note, answer_by=answer_by)
@@ -229,7 +229,7 @@ def answer(
 @transaction.atomic
 def decline(quotation: Quotation, *, reason: str, by: User, at: datetime) -> None:
     """The provider gives no price. The applicant takes the plan out of the request, or asks for something else."""
-    reason = _note(reason, "Give a reason: the applicant reads it.")
+    reason = _note(reason, "Enter a reason. The applicant will see it.")
     lock(quotation.resource_request)
     QUOTATION.advance(quotation, "decline", by=by, at=at, data={"reason": reason}, note=reason)
     messages.price_declined(quotation, at=at)

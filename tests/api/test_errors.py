@@ -100,9 +100,9 @@ def test_what_is_anticipated_has_a_status_a_code_and_a_sentence(
 
 
 def test_a_refusal_says_why_and_names_the_input_at_fault() -> None:
-    answer = said(fail(lambda: InvalidInput("Give the project a title.", field="title")))
+    answer = said(fail(lambda: InvalidInput("Enter a title for the project.", field="title")))
 
-    assert answer["detail"] == "Give the project a title."
+    assert answer["detail"] == "Enter a title for the project."
     assert answer["field"] == "title"
     assert answer["title"] == "Unprocessable Entity"
 

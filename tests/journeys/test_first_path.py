@@ -154,7 +154,7 @@ def test_first_path(stack: Stack, walker: Callable[[str], Walker], way: dict[str
     alice.press("Choose this plan")
     alice.press("Add")
     expect(alice.page.locator("main")).to_contain_text("credits")
-    alice.press("Done with platforms")
+    alice.press("Save and continue")
     alice.go(f"{request_path}edit/period/")
     alice.page.get_by_label("First day").fill(f"{datetime.now(UTC) + timedelta(days=1):%Y-%m-%d}")
     alice.press("Save and continue")
@@ -162,11 +162,11 @@ def test_first_path(stack: Stack, walker: Callable[[str], Walker], way: dict[str
     alice.page.get_by_label("Science case").fill("We map **glacier runoff** from Sentinel-1 and Sentinel-2.")
     alice.press("Save and continue")
 
-    # Check and send.
+    # Check and submit.
     alice.go(f"{request_path}edit/check/")
     for declaration in ("earns no revenue", "a provider that this request would pay", "publish the results"):
         alice.page.get_by_label(re.compile(declaration)).check()
-    alice.press("Send request for")
+    alice.press("Submit request for")
     expect(alice.page.get_by_role("main")).to_contain_text("In review")
 
     # Maria sees it in the queue with its checks, and approves it.

@@ -93,7 +93,7 @@ def test_a_check_that_takes_its_workers_down_is_given_up(
     running.run_due(clock=clock(now))
 
     run.refresh_from_db()
-    assert (run.outcome, run.sentence) == (Outcome.UNKNOWN, "This could not be looked at.")
+    assert (run.outcome, run.sentence) == (Outcome.UNKNOWN, "This could not be checked.")
 
 
 def test_slow_addresses_keep_one_worker_busy_and_no_more(

@@ -202,7 +202,7 @@ class AllocationDetail(generics.RetrieveAPIView[Allocation]):
 )
 @api_view(["POST"])
 def end(request: Request, reference: str) -> Response:
-    """Take the access away. What is left goes back to the award when the last usage is in."""
+    """Remove access. What is left goes back to the award when the last usage is in."""
     allocation = _seen_by(request, reference)
     said = EndReason(data=request.data)
     said.is_valid(raise_exception=True)

@@ -302,7 +302,7 @@ def _fact_rows(columns: Sequence[Column]) -> list[Row]:
         row(_("Documentation"), lambda of: Cell(url=of.documentation_url)),
         text(_("Maturity"), lambda of: of.maturity, "maturity"),
         names(_("Certifications"), lambda of: of.certifications, "certifications"),
-        names(_("Looked for and not found"), lambda of: of.not_stated),
+        names(_("Not found"), lambda of: of.not_stated),
     ]
 
 

@@ -34,7 +34,7 @@ def retirement_notice(offering: Offering, today: date) -> list[dict[str, Any]]:
         return []
     other = offering.replaced_by
     retired = offering.is_retired_on(today)
-    text = _("It takes nothing new from then on. What is allocated can be used until its end, and given back.")
+    text = _("It takes no new requests from then on. Existing allocations can be used until they end, or ended early.")
     notice = {
         "kind": "warn",
         "title": (_("Retired on %(day)s") if retired else _("Retires on %(day)s"))

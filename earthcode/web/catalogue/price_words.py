@@ -171,7 +171,7 @@ def _unit_headline(unit: UnitPrice) -> Headline:
         big = _("%(low)s to %(high)s") % words
     notes = [Note(unit_words(unit.metric, unit.label))]
     if unit.metric in (Metric.ONE_TIME, Metric.SUBSCRIPTION_MONTH):
-        notes.append(Note(_("What it holds cannot be set against your workload")))
+        notes.append(Note(_("What it includes cannot be compared with your workload")))
     elif unit.metric not in UNSAYABLE:
         notes.append(Note(_("Say in your workload how much you need")))
     return Headline(big, "cr", tuple(notes))

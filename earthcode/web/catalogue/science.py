@@ -299,11 +299,11 @@ def _where_words(record: Record, count: int) -> str:
     """What is known about where it runs, in a sentence; what is not known is said."""
     program = queries.program_of(record)
     if not program.application_type and not count:
-        return _("What type of program it is is not stated, so nobody can say where it runs.")
+        return _("The type of program is not stated, so we cannot tell where it runs.")
     if not program.application_type:
         return _("What type of program it is is not stated; these offerings are of the platforms that it names.")
     if not count:
-        return _("No offering here says that it runs programs of the type “%(type)s”.") % {
+        return _("No offering states that it runs programs of the type “%(type)s”.") % {
             "type": program.application_type
         }
     return ngettext(

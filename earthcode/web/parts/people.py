@@ -11,7 +11,7 @@ from earthcode.web.parts.forms import Form
 
 #: The same words whether nobody is known by this name or several are: a stranger learns nothing about either.
 NOT_FOUND = gettext_lazy(
-    "We cannot tell whom you mean. Give the exact username or e-mail address of somebody who has signed in here before."
+    "We cannot find this person. Enter the exact username or e-mail address of someone who has signed in here before."
 )
 
 

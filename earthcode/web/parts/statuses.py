@@ -21,32 +21,44 @@ Phase = Literal["ph0", "ph1", "ph2", "ph3", "ph4", "ph-q", "ph-x"]
 
 @dataclass(frozen=True)
 class Status:
-    """How a status is shown, what it means, and who acts next."""
+    """How a status is shown, what it means, and who acts next.
+
+    ``own_label``: what it is called for those who have to act, where that is another word.
+    """
 
     label: Words
     phase: Phase
     tone: Tone
     meaning: Words
     acts: Words
+    own_label: Words = ""
+
+    def label_for(self, *, own: bool) -> Words:
+        return self.own_label if own and self.own_label else self.label
 
 
 #: Keyed by the code that the database and the API use. ``<model>.<code>`` comes before ``<code>``, for the few codes that mean
 #: something else on one kind of thing.
 STATUSES: dict[str, Status] = {
     # requests
-    "draft": Status(_("Draft"), "ph0", "mute", _("Not sent. Only your team sees it."), _("You")),
+    "draft": Status(_("Draft"), "ph0", "mute", _("Not submitted. Only your team sees it."), _("You")),
     "submitted": Status(_("Submitted"), "ph1", "info", _("Sent. The automatic checks have run."), _("ESA")),
     "in_review": Status(_("In review"), "ph2", "think", _("An ESA officer is reading it."), _("ESA")),
     "info_needed": Status(
-        _("Question for you"), "ph-q", "warn", _("ESA needs an answer. The clock is paused."), _("You")
+        _("Waiting for applicant"),
+        "ph-q",
+        "warn",
+        _("ESA needs an answer. The decision deadline is paused."),
+        _("You"),
+        own_label=_("Question for you"),
     ),
     "offered": Status(_("Offer to accept"), "ph-q", "warn", _("ESA offers a part of what you asked for."), _("You")),
-    "approved": Status(_("Approved"), "ph3", "go", _("The credits are set aside for the project."), _("The platform")),
+    "approved": Status(_("Approved"), "ph3", "go", _("The credits are granted to the project."), _("The platform")),
     "rejected": Status(
-        _("Rejected"), "ph-x", "bad", _("Not granted. The reason is on the page."), _("You may edit and send again")
+        _("Rejected"), "ph-x", "bad", _("Not granted. The reason is on the page."), _("You can edit and submit again")
     ),
     "declined": Status(_("Declined"), "ph-x", "mute", _("The offer was not taken up."), _("Nobody")),
-    "withdrawn": Status(_("Withdrawn"), "ph-x", "mute", _("Taken back by the project."), _("Nobody")),
+    "withdrawn": Status(_("Withdrawn"), "ph-x", "mute", _("Withdrawn by the project."), _("Nobody")),
     # statements
     "statement.issued": Status(_("To agree"), "ph1", "info", _("The provider looks at the lines."), _("Provider")),
     "statement.agreed": Status(_("Agreed"), "ph2", "think", _("ESA looks at it."), _("ESA")),
@@ -72,19 +84,19 @@ STATUSES: dict[str, Status] = {
     "suspended": Status(
         _("Paused"), "ph-q", "bad", _("No credits are left, or the provider stopped it."), _("You or the provider")
     ),
-    "ending": Status(_("Ending"), "ph4", "mute", _("Access is being taken away on the platform."), _("Nobody")),
-    "closed": Status(_("Ended"), "ph4", "mute", _("It is over. The statement stays."), _("Nobody")),
+    "ending": Status(_("Ending"), "ph4", "mute", _("Access is being removed on the platform."), _("Nobody")),
+    "closed": Status(_("Ended"), "ph4", "mute", _("It is over. You can still read its statement."), _("Nobody")),
     # drafts of offerings
     "draft.draft": Status(_("Draft"), "ph0", "mute", _("Only the provider sees it."), _("Provider")),
     "draft.waiting": Status(
         _("Waiting for ESA"), "ph2", "think", _("An ESA officer approves or returns it."), _("ESA")
     ),
-    "draft.returned": Status(_("Returned"), "ph-q", "warn", _("ESA says what has to be different."), _("Provider")),
-    "draft.published": Status(_("Published"), "ph4", "ok", _("It is what the catalogue says."), _("Nobody")),
-    "draft.discarded": Status(_("Discarded"), "ph-x", "mute", _("Not wanted any more."), _("Nobody")),
+    "draft.returned": Status(_("Returned"), "ph-q", "warn", _("ESA has said what must change."), _("Provider")),
+    "draft.published": Status(_("Published"), "ph4", "ok", _("It is public in the catalogue."), _("Nobody")),
+    "draft.discarded": Status(_("Discarded"), "ph-x", "mute", _("No longer needed."), _("Nobody")),
     # applications of providers, and their items
-    "application.draft": Status(_("Draft"), "ph0", "mute", _("Not sent. Only those who apply see it."), _("You")),
-    "application.submitted": Status(_("With ESA"), "ph2", "think", _("ESA looks at each item."), _("ESA")),
+    "application.draft": Status(_("Draft"), "ph0", "mute", _("Not submitted. Only the applicants see it."), _("You")),
+    "application.submitted": Status(_("With ESA"), "ph2", "think", _("ESA checks each item."), _("ESA")),
     "application.returned": Status(_("Returned"), "ph-q", "warn", _("ESA needs more on some items."), _("Applicant")),
     "application.accepted": Status(
         _("Accepted"), "ph4", "ok", _("The organisation is a provider now."), _("The provider")
@@ -92,9 +104,9 @@ STATUSES: dict[str, Status] = {
     "application.rejected": Status(
         _("Rejected"), "ph-x", "bad", _("Not accepted. The reason is on the page."), _("Nobody")
     ),
-    "application.withdrawn": Status(_("Withdrawn"), "ph-x", "mute", _("Taken back by the applicant."), _("Nobody")),
+    "application.withdrawn": Status(_("Withdrawn"), "ph-x", "mute", _("Withdrawn by the applicant."), _("Nobody")),
     "applicationitem.to_do": Status(_("To do"), "ph0", "mute", _("Nothing has been given yet."), _("Applicant")),
-    "applicationitem.given": Status(_("Given"), "ph2", "info", _("There is evidence to look at."), _("ESA")),
+    "applicationitem.given": Status(_("Given"), "ph2", "info", _("There is evidence to check."), _("ESA")),
     "applicationitem.returned": Status(_("Returned"), "ph-q", "warn", _("Something is missing."), _("Applicant")),
     "applicationitem.accepted": Status(_("Accepted"), "ph4", "ok", _("The evidence is good."), _("Nobody")),
     # operations on a platform
@@ -108,7 +120,7 @@ STATUSES: dict[str, Status] = {
     ),
     # e-mails
     "message.queued": Status(_("Waiting"), "ph1", "info", _("The e-mail goes out next."), _("Nobody")),
-    "message.sent": Status(_("Sent"), "ph4", "ok", _("The mail server took the e-mail."), _("Nobody")),
+    "message.sent": Status(_("Sent"), "ph4", "ok", _("The mail server accepted the e-mail."), _("Nobody")),
     "message.failed": Status(
         _("Not sent"), "ph-x", "bad", _("The mail server did not take the e-mail. It can be read here."), _("Nobody")
     ),

@@ -65,8 +65,8 @@ class _Line:
 def _sent(event: Event) -> str:
     amount = as_text(int(event.data.get("amount", 0)))
     if event.data.get("from") == "info_needed":
-        return _("Answered, and sent for %(amount)s credits") % {"amount": amount}
-    return _("Sent for %(amount)s credits") % {"amount": amount}
+        return _("Answered and submitted for %(amount)s credits") % {"amount": amount}
+    return _("Submitted for %(amount)s credits") % {"amount": amount}
 
 
 def _of_allocation(words: Words) -> Callable[[Event], str]:

@@ -194,9 +194,9 @@ def _told(operation: Operation, *, now: datetime) -> str:
             return _("The allocation was ended before this was done.")
         case OperationStatus.FAILED:
             advice = (
-                _("Trying again will not help until somebody changes something.")
+                _("Trying again will not help until something is changed.")
                 if operation.error_permanent
-                else _("It is not tried again by itself.")
+                else _("It is not tried again automatically.")
             )
             return f"{finished}, {tried}. {advice}"
     if _is_at_work(operation, now=now):
@@ -214,7 +214,7 @@ def _figures(allocation: Allocation, movements: Sequence[books.Movement], *, tod
     over = allocation.status in (AllocationStatus.ENDING, AllocationStatus.CLOSED)
     left_note = _("of %(credits)s set aside") % {"credits": as_text(allocation.amount)}
     if allocation.is_awaiting_usage:
-        left_note = _("goes back when the last usage is in")
+        left_note = _("returned when the last usage has been reported")
     elif allocation.status == AllocationStatus.CLOSED and returned > 0:
         left_note = _("%(credits)s went back to the award") % {"credits": as_text(returned)}
     figures: list[dict[str, object]] = [
@@ -295,11 +295,11 @@ def _statement_row(movement: books.Movement) -> dict[str, object]:
         case EntryKind.HOLD, _, _:
             text = _("Set aside from the award")
         case _, AccountKind.HELD, AccountKind.AVAILABLE if movement.to_call:
-            text = _("Given back to the call: the award is over")
+            text = _("Returned to the call: the award is over")
         case EntryKind.EXPIRE, _, _:
-            text = _("Given back to the award: the time for reporting usage is over")
+            text = _("Returned to the award: the time for reporting usage is over")
         case _, AccountKind.HELD, AccountKind.AVAILABLE:
-            text = _("Given back to the award")
+            text = _("Returned to the award")
         case _, AccountKind.HELD, _:
             text = _("Usage")
         case _, AccountKind.DEBT, _:
@@ -338,7 +338,9 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
     ends = {
         "icon": "ph0",
         "title": _("Allocation ends"),
-        "text": _("After %(day)s. Access is taken away. What is not used goes back when the last usage is in.")
+        "text": _(
+            "After %(day)s. Access is removed. Unused credits are returned when the last usage has been reported."
+        )
         % {"day": date_format(allocation.ends_on)},
     }
     status = AllocationStatus.of(allocation.status)
@@ -354,7 +356,7 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
                 {
                     "icon": "ph0",
                     "title": _("Tried again"),
-                    "text": _("%(provider)s was told and can try again.") % {"provider": provider},
+                    "text": _("%(provider)s has been notified and can try again.") % {"provider": provider},
                 },
                 ends,
             ]
@@ -366,7 +368,7 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
             ]
         case AllocationStatus.CLOSED if allocation.usage_until is not None and allocation.is_awaiting_usage:
             day = date_format(timezone.localtime(allocation.usage_until).date())
-            text = _("Late usage is taken until %(day)s. Then what is left goes back to the award.") % {"day": day}
+            text = _("Late usage is accepted until %(day)s. Then unused credits return to the award.") % {"day": day}
             return [{"icon": "ph0", "title": _("Last usage"), "text": text}]
         case AllocationStatus.CLOSED:
             return []
@@ -402,10 +404,10 @@ class EndForm(Form):
 
     reason = forms.CharField(
         label=gettext_lazy("Reason"),
-        help_text=gettext_lazy("The project’s people read it."),
+        help_text=gettext_lazy("The project will see it."),
         max_length=2000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": gettext_lazy("Give a reason: the project reads it.")},
+        error_messages={"required": gettext_lazy("Enter a reason. The project will see it.")},
     )
 
 
@@ -427,7 +429,7 @@ def end(request: SignedInRequest, reference: str) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, _("The allocation is being ended. Access is taken away on the platform."))
+            messages.success(request, _("The allocation is being ended. Access is being removed on the platform."))
             return redirect(found)
     left = books.holds([found.hold_id])[found.hold_id].remaining
     context = {

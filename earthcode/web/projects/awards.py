@@ -108,8 +108,8 @@ def _row(line: books.StatementLine, references: dict[int, str]) -> dict[str, obj
         EntryKind.TRANSFER: _("From another award") if line.change > 0 else _("To another award"),
         EntryKind.HOLD: _("Set aside for %(allocation)s"),
         EntryKind.CAPTURE: _("Not needed by %(allocation)s"),
-        EntryKind.RELEASE: _("Given back by %(allocation)s"),
-        EntryKind.EXPIRE: _("Given back by %(allocation)s: the time for reporting usage is over"),
+        EntryKind.RELEASE: _("Returned by %(allocation)s"),
+        EntryKind.EXPIRE: _("Returned by %(allocation)s: the time for reporting usage is over"),
         EntryKind.REFUND: _("Refund for %(allocation)s"),
         EntryKind.REVERSE: _("Correction"),
     }

@@ -237,7 +237,7 @@ def _page(request: SignedInRequest, project: Project, form: MemberForm | None = 
         ],
         "may_manage": may_manage,
         "may_request": user.may(Permission.REQUEST_EDIT, project),
-        "requests": rows_of(requests),
+        "requests": rows_of(requests, reader=user),
         "requests_page": requests,
         "awards": balances,
         "with_free_credits": [each for each in balances if each["available"] > 0],

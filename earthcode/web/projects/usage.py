@@ -46,7 +46,7 @@ def usage_of(allocation: Allocation, *, today: date) -> dict[str, Any] | None:
         "components": [_component(part, spending.used) for part in spending.by_component],
         "people": [
             {
-                "label": part.label or _("Shared, or not said whose"),
+                "label": part.label or _("Shared, or not attributed"),
                 "amount": part.amount,
                 "share": _share(part.amount, spending.used),
             }

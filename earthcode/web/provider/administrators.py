@@ -113,5 +113,5 @@ def _removable(grant: RoleGrant) -> bool:
 def where_from(grant: RoleGrant) -> str:
     """Who gave a role, in words."""
     if grant.source == GrantSource.SITE:
-        return _("Named here by %(person)s") % {"person": grant.given_by}
+        return _("Added by %(person)s") % {"person": grant.given_by}
     return _("By the claim %(claim)s of the single sign-on") % {"claim": grant.claim}

@@ -216,9 +216,9 @@ _STATES = {
 
 #: Who acts next.
 _NEXT: dict[str, Words] = {
-    ApplicationStatus.DRAFT: gettext_lazy("You fill in each item and send it"),
-    ApplicationStatus.SUBMITTED: gettext_lazy("ESA looks at each item"),
-    ApplicationStatus.RETURNED: gettext_lazy("You mend what was returned and send it again"),
+    ApplicationStatus.DRAFT: gettext_lazy("You fill in each item and submit it"),
+    ApplicationStatus.SUBMITTED: gettext_lazy("ESA checks each item"),
+    ApplicationStatus.RETURNED: gettext_lazy("You correct what was returned and submit it again"),
     ApplicationStatus.ACCEPTED: gettext_lazy("The provider publishes offerings"),
     ApplicationStatus.REJECTED: gettext_lazy("Nobody"),
     ApplicationStatus.WITHDRAWN: gettext_lazy("Nobody"),
@@ -285,12 +285,11 @@ def hint_of(item: ApplicationItem, runs: dict[int, Runs]) -> str:
     outcomes = [run.outcome for run in runs.get(item.pk, {}).values()]
     words = []
     if failed := outcomes.count("fail"):
-        words.append(
-            ngettext("%(count)d check does not hold", "%(count)d checks do not hold", failed) % {"count": failed}
-        )
+        words.append(ngettext("%(count)d check failed", "%(count)d checks failed", failed) % {"count": failed})
     if unknown := outcomes.count("unknown"):
         words.append(
-            ngettext("%(count)d check could not tell", "%(count)d checks could not tell", unknown) % {"count": unknown}
+            ngettext("%(count)d check was inconclusive", "%(count)d checks were inconclusive", unknown)
+            % {"count": unknown}
         )
     if waiting := outcomes.count(""):
         words.append(ngettext("%(count)d check waits", "%(count)d checks wait", waiting) % {"count": waiting})
@@ -402,7 +401,9 @@ def application_withdraw(request: SignedInRequest, reference: str) -> HttpRespon
     except Refused as refusal:
         messages.error(request, refusal.message)
     else:
-        messages.success(request, _("%(reference)s is withdrawn. It stays here to read.") % {"reference": reference})
+        messages.success(
+            request, _("%(reference)s was withdrawn. You can still read it here.") % {"reference": reference}
+        )
     return redirect(application)
 
 
@@ -416,6 +417,6 @@ def application_check(request: SignedInRequest, reference: str) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, refusal.message)
     else:
-        words = ngettext("%(count)d address is being looked at.", "%(count)d addresses are being looked at.", count)
+        words = ngettext("%(count)d address is being checked.", "%(count)d addresses are being checked.", count)
         messages.success(request, words % {"count": count})
     return redirect("review_application" if request.POST.get("from") == "review" else "application", reference)

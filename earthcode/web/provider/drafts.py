@@ -62,7 +62,7 @@ _SECTION_HEADS: dict[str, tuple[Words, Words]] = {
     "about": (gettext_lazy("What it is"), gettext_lazy("What people read first, in the list and on its page.")),
     "work": (gettext_lazy("Data and ways to work"), gettext_lazy("What people filter the catalogue by.")),
     "access": (gettext_lazy("Getting in and support"), gettext_lazy("How people sign in, read on and get help.")),
-    "promises": (gettext_lazy("What you promise"), gettext_lazy("How far people can rely on it, and how far it goes.")),
+    "promises": (gettext_lazy("What you promise"), gettext_lazy("Availability, limits and support.")),
 }
 
 
@@ -321,7 +321,7 @@ def offering_draft_plan_remove(request: SignedInRequest, pk: int, slug: str) -> 
     except Refused as refusal:
         messages.error(request, refusal.message)
     else:
-        messages.success(request, _("The plan is taken out of the draft."))
+        messages.success(request, _("The plan was removed from the draft."))
     return redirect(draft)
 
 
@@ -391,8 +391,11 @@ def offering_draft_check(request: SignedInRequest, pk: int) -> HttpResponse:
 
 _STEPS = {
     "take_back": (publishing.take_back, gettext_lazy("The draft is yours again.")),
-    "discard": (publishing.discard, gettext_lazy("The draft is discarded. What is public stays as it is.")),
-    "catch_up": (publishing.catch_up, gettext_lazy("The draft has what changed in the catalogue. Look it over again.")),
+    "discard": (publishing.discard, gettext_lazy("The draft was discarded. What is public does not change.")),
+    "catch_up": (
+        publishing.catch_up,
+        gettext_lazy("The draft now has the latest changes of the catalogue. Check it again."),
+    ),
 }
 
 

@@ -163,7 +163,7 @@ class WorkForm(SectionForm):
         longest=200,
         required=False,
         label=_("What is not stated"),
-        help_text=_("One a line. Readers see that it is not known; take out what you have stated above."),
+        help_text=_("One per line. Readers see that it is not known; remove what you have stated above."),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -182,7 +182,7 @@ class WorkForm(SectionForm):
     def clean(self) -> dict[str, Any]:
         longitude, latitude = self.cleaned_data.get("longitude"), self.cleaned_data.get("latitude")
         if not self.errors and (longitude is None) != (latitude is None):
-            self.add_error("longitude" if longitude is None else "latitude", _("Give both numbers, or neither."))
+            self.add_error("longitude" if longitude is None else "latitude", _("Enter both numbers, or neither."))
         return self.cleaned_data
 
     @property
@@ -224,7 +224,7 @@ class PromisesForm(SectionForm):
         rows=3,
         required=False,
         label=_("Limits"),
-        help_text=_("What you give at most, whatever is paid. Other words need the approval of ESA."),
+        help_text=_("The most you provide, whatever is paid. Changes need the approval of ESA."),
     )
     maturity = TextField(
         max_length=200, required=False, label=_("Maturity"), help_text=_("For example: operational, pilot, TRL 7.")
@@ -245,7 +245,7 @@ SECTION_FORMS: dict[str, type[SectionForm]] = {
 class PlanForm(SectionForm):
     name = TextField(max_length=200, label=_("Name of the plan"), help_text=_("For example: By the hour."))
     summary = TextField(max_length=2000, rows=2, required=False, label=_("Summary"))
-    audience = TextField(max_length=200, required=False, label=_("Who may have it"), help_text=_("Empty: anybody."))
+    audience = TextField(max_length=200, required=False, label=_("Who can request it"), help_text=_("Empty: anybody."))
     months_max = forms.IntegerField(
         min_value=1,
         max_value=600,
@@ -330,7 +330,7 @@ class ComponentForm(Form):
 
     @property
     def title(self) -> str:
-        return component_name(self.was) if self.was else _now("Something that is paid for")
+        return component_name(self.was) if self.was else _now("Component")
 
     @property
     def main(self) -> list[forms.BoundField]:
@@ -499,7 +499,7 @@ class NoteForm(Form):
     note = forms.CharField(
         max_length=2000,
         required=False,
-        label=_("A word to ESA"),
+        label=_("Note to ESA"),
         help_text=_("Why, where that is not plain from the difference."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
@@ -510,7 +510,7 @@ class DecideForm(Form):
         max_length=5000,
         required=False,
         label=_("Comment"),
-        help_text=_("The provider reads it. Needed to return the draft: what has to be different."),
+        help_text=_("The provider will see it. Required to return the draft: say what has to change."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 

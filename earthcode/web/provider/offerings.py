@@ -153,7 +153,7 @@ def offering_announce(request: SignedInRequest, slug: str) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, _("Announced. Those who use it, or asked for it, are told now."))
+            messages.success(request, _("Announced. People who use it, or requested it, get a message now."))
             return redirect("offering_manage", slug)
     return _page(request, "announce", {"form": form, "offering": offering})
 
@@ -177,7 +177,7 @@ def offering_retire(request: SignedInRequest, slug: str) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, _("Announced. Until that day it can be taken back."))
+            messages.success(request, _("Announced. You can cancel it until that day."))
             return redirect("offering_manage", slug)
     return _page(request, "retire", {"form": form, "offering": offering})
 
@@ -192,7 +192,9 @@ def offering_keep(request: SignedInRequest, slug: str) -> HttpResponse:
     except Refused as refusal:
         messages.error(request, refusal.message)
     else:
-        messages.success(request, _("%(offering)s stays. Those concerned are told.") % {"offering": offering})
+        messages.success(
+            request, _("%(offering)s stays available. The people concerned get a message.") % {"offering": offering}
+        )
     return redirect("offering_manage", slug)
 
 
@@ -225,7 +227,7 @@ def maintenance(request: SignedInRequest) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            messages.success(request, _("Announced. Those who use it are told in time."))
+            messages.success(request, _("Announced. People who use it get a message in time."))
             return redirect("maintenance")
     context = {
         "form": form,
@@ -247,7 +249,7 @@ def maintenance_window(request: SignedInRequest, pk: int) -> HttpResponse:
     try:
         if request.POST.get("do") == "cancel":
             notices.cancel_maintenance(window, by=request.user, at=now)
-            messages.success(request, _("Cancelled. Those who had been told of it are told."))
+            messages.success(request, _("Cancelled. People who were told about it get a message."))
             return redirect("maintenance")
         if form.is_valid():
             notices.shorten_maintenance(window, **form.cleaned_data, by=request.user, at=now)

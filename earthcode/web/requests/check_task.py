@@ -1,4 +1,4 @@
-"""The task "Check and send": all that ESA will see, what is missing, and the button."""
+"""The task "Check and submit": all that ESA will see, what is missing, and the button."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def _leave_check(request: SignedInRequest, resource_request: ResourceRequest) ->
 
 @transaction.atomic
 def _send(resource_request: ResourceRequest, *, answer: str = "", by: User, **declarations: bool) -> None:
-    """Declare and send, or neither: a request that was not sent keeps the declarations it had."""
+    """Declare and submit, or neither: a request that was not sent keeps the declarations it had."""
     now = timezone.now()
     sponsorship.save_declarations(resource_request, **declarations, by=by, at=now)
     sponsorship.submit(resource_request, by=by, at=now, answer=answer)

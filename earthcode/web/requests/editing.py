@@ -68,7 +68,7 @@ _HEADS: dict[str, tuple[Words, Words]] = {
     ),
     "edit_period": (gettext_lazy("Period"), gettext_lazy("When the work starts.")),
     "edit_case": (gettext_lazy("Science case"), gettext_lazy("Why ESA should pay for it.")),
-    "edit_check": (gettext_lazy("Check and send"), gettext_lazy("Look it over once more. ESA sees exactly this.")),
+    "edit_check": (gettext_lazy("Check and submit"), gettext_lazy("Check it once more. ESA sees exactly this.")),
 }
 
 

@@ -42,7 +42,7 @@ class NewRequestForm(CreatesOnce):
     )
     project = forms.ChoiceField(
         label=_("Project"),
-        help_text=_("Everybody in the project sees the request and helps to write it. Its leader sends it."),
+        help_text=_("Everybody in the project can see and edit the request. Its leader submits it."),
     )
 
     #: What stands for a project that does not exist yet.
@@ -70,7 +70,7 @@ class ProjectTaskForm(Form):
     project = forms.ModelChoiceField(
         queryset=Project.objects.none(),
         label=_("Project"),
-        help_text=_("Everybody in the project sees the request and helps to write it. Its leader sends it."),
+        help_text=_("Everybody in the project can see and edit the request. Its leader submits it."),
     )
 
     def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
@@ -108,7 +108,7 @@ class CaseForm(Form):
 
 
 class DeclarationsForm(Form):
-    """Task "Check and send". What must be promised is checked where the request is sent."""
+    """Task "Check and submit". What must be promised is checked where the request is sent."""
 
     non_commercial = forms.BooleanField(required=False, label=_("The work is research and earns no revenue."))
     no_provider_tie = forms.BooleanField(
@@ -138,7 +138,7 @@ class AnswerForm(Form):
     answer = forms.CharField(
         max_length=ANSWER_CHARACTERS_MAX,
         label=_("Your answer"),
-        help_text=_("ESA reads it beside the request. Change the request itself where the question is about it."),
+        help_text=_("ESA reads it with the request. If the question is about the request, change the request too."),
         widget=forms.Textarea(attrs={"rows": 5}),
     )
 
@@ -148,7 +148,7 @@ class EndorsementForm(Form):
         max_length=2000,
         required=False,
         label=_("Note"),
-        help_text=_("The ESA manager and the project read it."),
+        help_text=_("The ESA manager and the project will see it."),
         widget=forms.Textarea(attrs={"rows": 3}),
     )
 

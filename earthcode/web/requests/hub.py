@@ -92,14 +92,14 @@ def _tasks(resource_request: ResourceRequest, *, today: date) -> list[Task]:
     if all(each.state == "completed" for each in tasks):
         tasks.append(
             Task(
-                _("Check and send"),
+                _("Check and submit"),
                 reverse("request_edit_check", args=[reference]),
                 "not_started",
-                _("Look it over, declare, send"),
+                _("Review, declare and submit"),
             )
         )
     else:
-        tasks.append(Task(_("Check and send"), "", "cannot_start", _("Opens when the rest is complete")))
+        tasks.append(Task(_("Check and submit"), "", "cannot_start", _("Opens when the rest is complete")))
     return tasks
 
 

@@ -14,6 +14,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_safe
 
+from earthcode.identity.models import User
 from earthcode.lifecycle import Group
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 from earthcode.sponsorship.queries import with_offerings
@@ -55,7 +56,7 @@ def request_list(request: SignedInRequest) -> HttpResponse:
         "requests/list.html",
         {
             "page": page,
-            "rows": rows_of(page),
+            "rows": rows_of(page, reader=request.user),
             "any": counts["of_"],
             "tabs": [
                 {
@@ -70,6 +71,16 @@ def request_list(request: SignedInRequest) -> HttpResponse:
     )
 
 
-def rows_of(requests: Iterable[ResourceRequest]) -> list[dict[str, Any]]:
-    """Requests (``with_offerings``) with the names of what they ask for in one string, each once."""
-    return [{"request": each, "offerings": ", ".join(dict.fromkeys(each.offering_names))} for each in requests]  # type: ignore[attr-defined]  # annotated
+def rows_of(requests: Iterable[ResourceRequest], *, reader: User) -> list[dict[str, Any]]:
+    """Requests (``with_offerings``) with the names of what they ask for in one string, each once.
+
+    ``own``: the reader is one of those who answer when ESA asks something.
+    """
+    return [
+        {
+            "request": each,
+            "offerings": ", ".join(dict.fromkeys(each.offering_names)),  # type: ignore[attr-defined]  # annotated
+            "own": each.may_be_edited_by(reader),
+        }
+        for each in requests
+    ]

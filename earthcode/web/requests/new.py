@@ -110,6 +110,7 @@ def request_new(request: SignedInRequest) -> HttpResponse:
     drafts = with_offerings(drafts_of(request.user))[:DRAFTS_SHOWN]
     free = max((each.free for each in free_credits(request.user, on=now.date())), default=0)
     cost = wanted.quote.total if wanted and wanted.quote else None
+    something_to_add = cost is not None or bool(from_estimate and from_estimate.to_request)
     return TemplateResponse(
         request,
         "requests/new.html",
@@ -118,7 +119,7 @@ def request_new(request: SignedInRequest) -> HttpResponse:
             "wanted": wanted,
             "run": run,
             "from_estimate": from_estimate,
-            "drafts": rows_of(drafts) if cost is not None or (from_estimate and from_estimate.to_request) else [],
+            "drafts": rows_of(drafts, reader=request.user) if something_to_add else [],
             # Said only where they would do.
             "free_credits": free if cost is not None and cost <= free else 0,
         },
@@ -161,7 +162,7 @@ def _add(request: SignedInRequest, reference: str, from_estimate: FromEstimate) 
         return redirect(request.get_full_path())
     _tell_of_changes(request, from_estimate)
     if replaced := [str(item.plan) for item in from_estimate.to_request if item.plan.pk in had]:
-        words = _("What the request asked for before on these was replaced: %(plans)s.")
+        words = _("These plans were already in the request and were replaced: %(plans)s.")
         messages.warning(request, words % {"plans": ", ".join(replaced)})
     return redirect("request_edit_platforms", resource_request.reference)
 

@@ -56,7 +56,7 @@ def request_withdraw(request: SignedInRequest, reference: str) -> HttpResponse:
         request,
         resource_request,
         lambda: sponsorship.withdraw(resource_request, by=request.user, at=timezone.now()),
-        done=_("%(reference)s is withdrawn. It stays here to read."),
+        done=_("%(reference)s was withdrawn. You can still read it here."),
     )
 
 
@@ -224,7 +224,7 @@ def _facts(resource_request: ResourceRequest) -> list[dict[str, Any]]:
         {"label": _("Project"), "value": resource_request.project or _("Not chosen yet")},
         {"label": _("Led by"), "value": leader_of(resource_request) or resource_request.created_by},
         {"label": _("Call"), "value": resource_request.call or _("Chosen when it is sent")},
-        {"label": _("Starts"), "value": resource_request.starts_on or _("Not said yet")},
+        {"label": _("Starts"), "value": resource_request.starts_on or _("Not chosen yet")},
         *([{"label": run.get_kind_display(), "value": _link_to(run)}] if run else []),
     ]
 

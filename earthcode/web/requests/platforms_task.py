@@ -150,7 +150,7 @@ def _save_lines(request: SignedInRequest, resource_request: ResourceRequest) -> 
             for pk, line in lines.items():
                 if str(pk) == removed:
                     sponsorship.remove_line(resource_request, line=line, by=user, at=now)
-                    messages.success(request, _("%(plan)s is taken out.") % {"plan": line.plan})
+                    messages.success(request, _("%(plan)s was removed.") % {"plan": line.plan})
     except Refused as refusal:
         if saving is not None:
             add_refusal(saving, refusal)

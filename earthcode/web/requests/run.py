@@ -31,5 +31,5 @@ def case_beginning(reference: str) -> str:
     words = {"kind": record.get_kind_display().lower(), "title": title, "url": record.source_url}
     if record.is_demonstration:
         # It is in no catalogue that a link could lead to.
-        return _("We will run the %(kind)s “%(title)s”, which was made up for trying this site out.") % words + "\n\n"
+        return _("We will run the %(kind)s “%(title)s”, which is demonstration data.") % words + "\n\n"
     return _("We will run the %(kind)s [%(title)s](%(url)s) of the Open Science Catalog.") % words + "\n\n"

@@ -23,7 +23,7 @@ _S = RequestStatus
 def sent_words(resource_request: ResourceRequest) -> str:
     """What a receipt says on top of the page."""
     assert resource_request.decide_by is not None
-    return _("Sent for %(amount)s credits. You hear from ESA by %(day)s.") % {
+    return _("Submitted for %(amount)s credits. You hear from ESA by %(day)s.") % {
         "amount": as_text(resource_request.amount),
         "day": date_format(resource_request.decide_by),
     }
@@ -74,8 +74,8 @@ def who_acts_next(resource_request: ResourceRequest, allocations: list[Any], *, 
         case _S.DRAFT:
             leader = leader_of(resource_request)
             if leader is not None and leader.pk != user.pk:
-                return _("The team fills it in, then %(leader)s sends it.") % {"leader": leader}
-            return _("You fill it in and send it. Until then nobody outside the project sees it.")
+                return _("The team fills it in, then %(leader)s submits it.") % {"leader": leader}
+            return _("You fill it in and submit it. Until then nobody outside the project sees it.")
         case _S.IN_REVIEW:
             assert resource_request.decide_by is not None
             words = {
@@ -87,11 +87,11 @@ def who_acts_next(resource_request: ResourceRequest, allocations: list[Any], *, 
                 return _("%(officer)s endorses it, then ESA decides by %(day)s: %(due)s.") % words
             return _("ESA decides by %(day)s: %(due)s.") % words
         case _S.INFO_NEEDED:
-            return _("The project answers ESA's question. Until then the clock stands still.")
+            return _("The project answers ESA's question. The decision deadline is paused until then.")
         case _S.APPROVED:
             return _next_of_allocations(allocations)
         case _S.REJECTED:
-            return _("Nobody. The project may use it as a new draft and send it again.")
+            return _("The project can use it as a new draft and submit it again.")
         case _S.WITHDRAWN:
             return _("Nothing more happens. The request was withdrawn.")
     assert_never(status)
@@ -107,7 +107,7 @@ def _next_of_allocations(allocations: list[Any]) -> str:
     if "failed" in statuses:
         return _("The provider looks into a set-up problem. The reason is with the allocation below.")
     if "provisioning" in statuses:
-        return _("Nobody has to do anything: access is being set up and takes a few minutes.")
+        return _("Access is being set up automatically. This takes a few minutes.")
     if statuses == {"active"}:
         return _("The project: its platforms are open.")
     if "active" in statuses:
@@ -119,8 +119,8 @@ def _next_of_allocations(allocations: list[Any]) -> str:
         )
         return words % {"names": ", ".join(dict.fromkeys(still_open))}
     if "ending" in statuses:
-        return _("Nobody has to do anything: access is being removed.")
-    return _("Nobody. The allocations have ended.")
+        return _("Access is being removed automatically.")
+    return _("Nothing more happens. The allocations have ended.")
 
 
 def coming(resource_request: ResourceRequest) -> list[TimelineEntry]:

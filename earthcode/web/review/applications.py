@@ -80,7 +80,7 @@ class CommentForm(Form):
         required=False,
         max_length=TEXT_MAX,
         label=gettext_lazy("Comment"),
-        help_text=gettext_lazy("The applicant reads it. To return the item, say what is missing."),
+        help_text=gettext_lazy("The applicant will see it. To return the item, say what is missing."),
         widget=forms.Textarea(attrs={"rows": 2}),
     )
 
@@ -99,7 +99,7 @@ class DecisionForm(Form):
         label=gettext_lazy("Reason"),
         help_text=gettext_lazy("The applicant reads it."),
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": gettext_lazy("Give a reason: the applicant reads it.")},
+        error_messages={"required": gettext_lazy("Enter a reason. The applicant will see it.")},
     )
 
 

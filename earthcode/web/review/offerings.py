@@ -34,7 +34,7 @@ from earthcode.web.review.queues import lists_for
 
 _PARTS: dict[str, tuple[Words, Q]] = {
     "": (gettext_lazy("Needs a decision"), Q(status__in=DraftStatus.within(Group.DECIDING))),
-    "decided": (gettext_lazy("Decided or taken back"), ~Q(status__in=DraftStatus.within(Group.DECIDING))),
+    "decided": (gettext_lazy("Decided or withdrawn"), ~Q(status__in=DraftStatus.within(Group.DECIDING))),
 }
 
 
@@ -105,4 +105,4 @@ def _decide(request: SignedInRequest, draft: Draft, comment: str) -> str:
         offering = publishing.approve(draft, comment=comment, by=request.user, at=now)
         return _("%(offering)s is public.") % {"offering": offering}
     publishing.send_back(draft, comment=comment, by=request.user, at=now)
-    return _("%(draft)s is back with the provider.") % {"draft": draft}
+    return _("%(draft)s was returned to the provider.") % {"draft": draft}

@@ -111,16 +111,16 @@ class DecisionForm(Form):
     reason = forms.CharField(
         max_length=5000,
         label=gettext_lazy("Reason"),
-        help_text=gettext_lazy("The applicant reads it: why, and what would change it."),
+        help_text=gettext_lazy("The applicant will see it. Say why, and what would change your decision."),
         widget=forms.Textarea(attrs={"rows": 3}),
-        error_messages={"required": gettext_lazy("Give a reason: the applicant reads it.")},
+        error_messages={"required": gettext_lazy("Enter a reason. The applicant will see it.")},
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self["decision"].value() == "ask":
             self.fields["reason"].label = _("Your question")
-            self.fields["reason"].error_messages["required"] = _("Write the question: the applicant reads it.")
+            self.fields["reason"].error_messages["required"] = _("Enter your question. The applicant will see it.")
 
 
 @login_required

@@ -98,7 +98,8 @@ def _question(resource_request: ResourceRequest) -> Need:
         icon="ph-q",
         tone="warn",
         title=_("ESA has a question about “%(title)s”") % {"title": resource_request.title},
-        text=_("%(reference)s. The clock is paused until you answer.") % {"reference": resource_request.reference},
+        text=_("%(reference)s. The decision deadline is paused until you answer.")
+        % {"reference": resource_request.reference},
         url=resource_request.get_absolute_url(),
         due=_("waits for you"),
         due_tone="soon",

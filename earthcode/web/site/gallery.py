@@ -141,7 +141,7 @@ def samples() -> dict[str, Any]:
         ],
         "sample_messages": [
             Message(levels.SUCCESS, gettext("Saved.")),
-            Message(levels.ERROR, gettext("Nothing has changed: somebody else was faster.")),
+            Message(levels.ERROR, gettext("Nothing has changed. Someone else was faster.")),
         ],
         "tiles": [
             ("oEO", "a"),
@@ -312,9 +312,9 @@ def samples() -> dict[str, Any]:
             {"title": _("Science case"), "url": "#task_list", "hint": _("About 20 minutes"), "state": "in_progress"},
             {"title": _("Workload and cost"), "url": "#task_list", "hint": "", "state": "not_started"},
             {"title": _("Service level"), "url": "#task_list", "hint": "", "state": "returned"},
-            {"title": _("Support"), "url": "#task_list", "hint": _("1 check could not tell"), "state": "accepted"},
+            {"title": _("Support"), "url": "#task_list", "hint": _("1 check was inconclusive"), "state": "accepted"},
             {
-                "title": _("Check and send"),
+                "title": _("Check and submit"),
                 "url": "",
                 "hint": _("Opens when the rest is complete"),
                 "state": "cannot_start",

@@ -90,10 +90,14 @@ def icon(name: str) -> SafeString:
 
 
 @register.simple_tag
-def status(thing: object) -> SafeString:
-    """The pill of a status code, or of anything with a ``status``: moon phase, word, colour."""
+def status(thing: object, *, own: bool = False) -> SafeString:
+    """The pill of a status code, or of anything with a ``status``: moon phase, word, colour.
+
+    ``own``: the reader is one of those who have to act on it.
+    """
     this = status_of(thing)
-    return format_html('<span class="status {}">{}{}</span>', this.tone, icon(this.phase), this.label)
+    words = this.label_for(own=own)
+    return format_html('<span class="status {}">{}{}</span>', this.tone, icon(this.phase), words)
 
 
 @register.simple_tag

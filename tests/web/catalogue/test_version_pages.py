@@ -39,7 +39,7 @@ def test_the_list_says_what_each_version_changed_newest_first(client: Client, cl
     assert titles == ["Version 2 Now", "Version 1"]
     assert "A hub." in soup(page).select_one(".changes del").get_text()
     assert "A bigger hub." in soup(page).select_one(".changes ins").get_text()
-    assert "The first version kept here." in words(page)
+    assert "The first version stored here." in words(page)
 
 
 def test_an_earlier_version_shows_the_offering_as_it_was_and_what_changed_since(

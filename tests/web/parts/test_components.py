@@ -30,7 +30,7 @@ STATUS_WORDS = [
     ("draft", "Draft", "ph0", "mute"),
     ("submitted", "Submitted", "ph1", "info"),
     ("in_review", "In review", "ph2", "think"),
-    ("info_needed", "Question for you", "ph-q", "warn"),
+    ("info_needed", "Waiting for applicant", "ph-q", "warn"),
     ("offered", "Offer to accept", "ph-q", "warn"),
     ("approved", "Approved", "ph3", "go"),
     ("provisioning", "Setting up", "ph3", "go"),

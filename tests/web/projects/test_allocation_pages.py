@@ -214,7 +214,7 @@ def test_the_end_of_an_allocation_is_told_with_its_reason(
 
     assert "This allocation has ended" in in_one_line(page)
     assert "The project is over." in in_one_line(page)
-    assert "Given back to the award" in in_one_line(page)
+    assert "Returned to the award" in in_one_line(page)
     assert link(page, "Open platform in a new tab") is None
     assert link(page, "End allocation") is None
 
@@ -305,7 +305,7 @@ def test_trying_again_twice_is_refused_in_words(failed: Allocation, as_maria: Cl
 
     page = in_one_line(soup(as_maria.post(url, follow=True)))
 
-    assert "This is not waiting for somebody to try it again." in page
+    assert "There is no failed operation to retry." in page
     assert failed.operations.get().retries == 1
 
 
@@ -330,7 +330,7 @@ def test_the_principal_investigator_ends_it_with_a_reason(active: Allocation, as
 
     response = as_alice.post(f"/allocations/{active.reference}/end/", {"reason": "We are done."}, follow=True)
 
-    assert "Access is being taken away" in response.content.decode()
+    assert "Access is being removed" in response.content.decode()
     active.refresh_from_db()
     assert active.status == AllocationStatus.ENDING
     assert active.end_reason == "We are done."

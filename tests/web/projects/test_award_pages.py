@@ -171,7 +171,7 @@ def test_too_few_credits_lead_to_a_request(freed: Award, near: Plan, as_alice: C
 
 
 def test_without_a_plan_the_page_leads_to_the_catalogue(freed: Award, as_alice: Client) -> None:
-    assert "Choose what to use them on" in in_one_line(page_of(as_alice, "/credits/use/"))
+    assert "Choose a plan" in in_one_line(page_of(as_alice, "/credits/use/"))
 
 
 # --- between awards --------------------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ def test_it_says_where_each_role_comes_from(
     page = in_one_line(page_of(as_petra, PAGE))
 
     assert "By the claim groups=provider_administrator of the single sign-on" in page
-    assert "Named here by Maria Rossi" in page
+    assert "Added by Maria Rossi" in page
     assert "Alice Martin became an administrator" in page
 
 

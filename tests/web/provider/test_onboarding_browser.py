@@ -89,7 +89,7 @@ def test_returned_mended_and_accepted_without_scripts(
     applicant.get_by_label("Availability").fill("99.5 %, from outside")
     applicant.get_by_role("button", name="Save and continue").click()
     applicant.get_by_label("Your answer to ESA").fill("It says so now.")
-    applicant.get_by_role("button", name="Send to ESA").click()
+    applicant.get_by_role("button", name="Submit to ESA").click()
     expect(applicant.get_by_text("is with ESA.")).to_be_visible()
 
     at_esa.goto(review)
@@ -108,4 +108,4 @@ def test_returned_mended_and_accepted_without_scripts(
     assert application.status == ApplicationStatus.ACCEPTED
     applicant.goto("/providers/")
     applicant.get_by_role("link", name="Administrators").click()
-    expect(applicant.get_by_text("Named here by Maria Rossi")).to_be_visible()
+    expect(applicant.get_by_text("Added by Maria Rossi")).to_be_visible()

@@ -47,7 +47,7 @@ def test_from_applying_to_a_published_offering(visit: Open, stranger: User, mari
         fill(at_home, EVIDENCE[last_part(address)])
         at_home.get_by_role("button", name="Save and continue").click()
         at_home.wait_for_url(hub)
-    at_home.get_by_role("button", name="Send to ESA").click()
+    at_home.get_by_role("button", name="Submit to ESA").click()
     expect(at_home.get_by_text("is with ESA.")).to_be_visible()
 
     # ESA accepts all items but one.
@@ -73,7 +73,7 @@ def test_from_applying_to_a_published_offering(visit: Open, stranger: User, mari
     at_home.locator(f".task-list a[href='{addresses[0]}']").click()
     at_home.get_by_role("button", name="Save and continue").click()
     at_home.get_by_label("Your answer to ESA").fill("It says so now.")
-    at_home.get_by_role("button", name="Send to ESA").click()
+    at_home.get_by_role("button", name="Submit to ESA").click()
     at_esa.goto(review)
     item = at_esa.locator(f"#{last_part(addresses[0])}")
     item.get_by_label("Comment").fill("Thank you.")

@@ -1,4 +1,4 @@
-"""The task "Check and send"."""
+"""The task "Check and submit"."""
 
 from datetime import datetime
 
@@ -19,7 +19,7 @@ def test_before_sending_one_sees_the_call_and_what_esa_will_see(
 
     assert "Open Science 2026 is the smallest open call that covers 434.4 credits" in page
     assert "Nobody in the project belongs to a provider it asks for." in page
-    assert "Send request for 434.4 credits" in page
+    assert "Submit request for 434.4 credits" in page
 
 
 def test_sending_gives_a_receipt_with_reference_date_and_what_happens_next(
@@ -30,7 +30,7 @@ def test_sending_gives_a_receipt_with_reference_date_and_what_happens_next(
     assert receipt.redirect_chain == [(url(complete_draft), 302)]
     page = words(receipt)
     assert complete_draft.reference in page
-    assert "Sent for 434.4 credits. You hear from ESA by 16 Nov 2026." in page
+    assert "Submitted for 434.4 credits. You hear from ESA by 16 Nov 2026." in page
     assert "ESA decides by 16 Nov 2026: 10 working days left." in page
     assert "Access is set up" in page
     assert stored(complete_draft).status == RequestStatus.IN_REVIEW
@@ -110,4 +110,4 @@ def test_a_check_that_fails_is_shown_before_sending(
     page = words(as_alice.get(url(complete_draft, "edit/check/")))
 
     assert "Asks for 434.4 credits; Open Science 2026 allows 100 for one request." in page
-    assert "ESA cannot approve the request while a check does not hold." in page
+    assert "ESA cannot approve the request while a check fails." in page

@@ -129,7 +129,7 @@ def test_from_an_estimate_to_a_decision(
     page.get_by_role("button", name="Add for 144 credits").click()
     expect(page.get_by_text("Batch on Batch Cluster, Standard: 288 credits.")).to_be_visible()
     expect(page.locator(".sum")).to_contain_text("578.4")
-    page.get_by_role("button", name="Done with platforms").click()
+    page.get_by_role("button", name="Save and continue").click()
 
     page.get_by_role("link", name="Period").click()
     page.get_by_label("First day").fill("2026-12-01")
@@ -140,8 +140,8 @@ def test_from_an_estimate_to_a_decision(
     expect(page.get_by_role("heading", name="Data")).to_be_visible()
     page.get_by_role("button", name="Save and continue").click()
 
-    page.get_by_role("link", name="Check and send").click()
-    send = page.get_by_role("button", name="Send request for 578.4 credits")
+    page.get_by_role("link", name="Check and submit").click()
+    send = page.get_by_role("button", name="Submit request for 578.4 credits")
     send.click()
     expect(page.get_by_text("There is a problem")).to_be_visible()
     page.get_by_label("The work is research and earns no revenue.").check()

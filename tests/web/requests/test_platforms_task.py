@@ -188,7 +188,7 @@ def test_while_a_plan_is_added_there_is_no_number_of_another_to_lose(
     page = soup(as_alice.get(url(complete_draft, "edit/platforms/"), {"plan": batch_plan.pk}))
 
     assert page.select("#lines input:not([type=hidden])") == []
-    assert "Done with platforms" not in page.get_text()
+    assert "Save and continue" not in page.get_text()
 
 
 def test_a_plan_that_stores_only_needs_no_price_for_machines(

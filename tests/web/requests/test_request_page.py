@@ -55,7 +55,7 @@ def test_the_timeline_tells_the_story_with_peoples_words(
         "Approved in full 5 Nov 2026, Maria Rossi Good science.",
         "Answered, and sent for 434.4 credits 4 Nov 2026, Alice Martin All of them.",
         "ESA asked a question 3 Nov 2026, Maria Rossi Which sites?",
-        "Sent for 434.4 credits 2 Nov 2026, Alice Martin",
+        "Submitted for 434.4 credits 2 Nov 2026, Alice Martin",
     ):
         assert part in told
     assert told.index("Approved in full") < told.index("Which sites?")
@@ -81,8 +81,8 @@ def test_who_acts_next_follows_the_allocations(as_alice: Client, award: Award) -
     assert next_words("active", "active") == "The project: its platforms are open."
     assert next_words("closed", "active") == f"The project: {second.plan.offering} is open, the rest has ended."
     assert "access is being set up" in next_words("closed", "provisioning")
-    assert next_words("closed", "ending") == "Nobody has to do anything: access is being removed."
-    assert next_words("closed", "closed") == "Nobody. The allocations have ended."
+    assert next_words("closed", "ending") == "Access is being removed automatically."
+    assert next_words("closed", "closed") == "Nothing more happens. The allocations have ended."
 
 
 def test_a_withdrawn_request_does_not_lead_to_the_queue(

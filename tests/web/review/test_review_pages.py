@@ -404,7 +404,7 @@ def test_a_decision_needs_a_choice_and_a_reason(
 def test_a_question_that_is_not_written_is_called_a_question(as_maria: Client, sent_request: ResourceRequest) -> None:
     answer = as_maria.post(url(sent_request), {"decision": "ask", "reason": ""})
 
-    assert errors(answer) == ["Your question: Write the question: the applicant reads it."]
+    assert errors(answer) == ["Your question: Enter your question. The applicant will see it."]
 
 
 def test_an_amount_under_one_credit_has_its_decimals_in_the_queue(
@@ -430,7 +430,7 @@ def test_a_manager_with_an_interest_reads_why_they_may_not_decide(
 
     page = as_maria.get(url(sent_request))
 
-    assert "You work for Alpine Institute, which asks. Somebody else has to decide." in words(page)
+    assert "You work for Alpine Institute, which asks. Someone else has to decide." in words(page)
     assert soup(page).select("form.decision") == []
     refused = as_maria.post(url(sent_request), {"decision": "approve", "reason": "Ours."})
     assert refused.status_code == 422
@@ -485,5 +485,5 @@ def test_a_manager_in_the_asking_project_sees_the_request_locked(
 
     page = as_maria.get(url(sent_request))
 
-    assert "You are a member of the project that asks. Somebody else has to decide." in words(page)
+    assert "You are a member of the project that asks. Someone else has to decide." in words(page)
     assert soup(page).select("[name=decision]") == []

@@ -35,7 +35,7 @@ def test_a_newcomer_is_shown_where_to_start(as_stranger: Client) -> None:
 
     assert "Nothing waits for you." in in_one_line(page)
     assert "No allocations yet" in in_one_line(page)
-    assert "Nobody has written to you yet." in in_one_line(page)
+    assert "No messages yet." in in_one_line(page)
     assert link(page, "New request") is not None
     assert panel(page, "To decide") is None
 

@@ -105,11 +105,11 @@ def test_an_allocation_is_ended_by_its_leader(visit: Open, hub: Allocation, alic
 
     page.get_by_role("link", name="End allocation").click()
     page.get_by_role("button", name="End allocation").click()
-    expect(page.get_by_role("link", name="Give a reason: the project reads it.")).to_be_visible()
+    expect(page.get_by_role("link", name="Enter a reason. The project will see it.")).to_be_visible()
     page.get_by_label("Reason").fill("We are done.")
     page.get_by_role("button", name="End allocation").click()
 
-    expect(page.get_by_text("Access is being taken away", exact=True)).to_be_visible()
+    expect(page.get_by_text("Access is being removed", exact=True)).to_be_visible()
     expect(page.locator(".notice", has_text="We are done.")).to_be_visible()
 
 

@@ -230,7 +230,7 @@ def _petras_draft(users: dict[str, User], at: datetime) -> None:
         "included": "0",
         "step": "0",
         "free_months": 0,
-        "rate": {**rate, "source": "Made up for the demonstration.", "source_date": ""},
+        "rate": {**rate, "source": "Demonstration data.", "source_date": ""},
     }
     publishing.save_plan(
         draft,
