@@ -21,6 +21,7 @@ from earthcode.audit.events import EventName
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission, Scoped
 from earthcode.lib.errors import NotPermitted, Refused
+from earthcode.lib.lock import lock
 
 
 class WrongState(Refused):
@@ -162,9 +163,7 @@ class Lifecycle(Generic[Thing]):
         """
         if not transaction.get_connection().in_atomic_block:
             raise RuntimeError(f"{self.noun}.{name} must run inside its action's transaction")
-        model = type(thing)
-        locked = model._default_manager.select_for_update(no_key=True, of=("self",)).get(pk=thing.pk)
-        thing.refresh_from_db(from_queryset=model._default_manager.filter(pk=locked.pk))
+        lock(thing)
         if (found := self.refusal(thing, name, by=by)) is not None:
             raise found
         source = thing.status  # type: ignore[attr-defined]

@@ -17,6 +17,7 @@ from earthcode.identity.models import Organisation, User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.fetch import address_problem
+from earthcode.lib.lock import lock
 from earthcode.lib.wake import wake_after_commit
 from earthcode.onboarding import messages
 from earthcode.onboarding.events import ApplicationEvent
@@ -144,7 +145,7 @@ def give(
 
     Its addresses are looked at soon after. Giving the same again changes nothing.
     """
-    _lock(application)
+    lock(application)
     item = _item(application, code)
     cleaned = _cleaned(item.requirement, evidence)
     if item.status == ItemStatus.GIVEN and item.evidence == cleaned and application.may_be_edited_by(by):
@@ -164,7 +165,7 @@ def check_again(application: Application, *, by: User, at: datetime) -> int:
 
     For those who apply and those who decide, and not more often than ``CHECKS_PAUSE``.
     """
-    _lock(application)
+    lock(application)
     if not (application.is_applied_by(by) or by.may(Permission.APPLICATION_DECIDE)):
         raise NotPermitted("Only the applicants and ESA can have the addresses checked.")
     if CheckRun.objects.filter(item__application=application, asked_at__gt=at - CHECKS_PAUSE).exists():
@@ -177,7 +178,7 @@ def check_again(application: Application, *, by: User, at: datetime) -> int:
 @transaction.atomic
 def submit(application: Application, *, by: User, at: datetime, answer: str = "") -> None:
     """Send it to ESA. ``answer`` is what the applicant says to what was returned."""
-    _lock(application)
+    lock(application)
     _add_items(application, at=at)
     answer = _text(answer, "answer", TEXT_MAX)
     if (refusal := APPLICATION.refusal(application, "submit", by=by)) is not None:
@@ -199,7 +200,7 @@ def withdraw(application: Application, *, by: User, at: datetime) -> None:
 @transaction.atomic
 def accept_item(application: Application, code: str, *, comment: str = "", by: User, at: datetime) -> None:
     """The evidence is good. Where a check of its addresses fails, the comment says why it is all the same."""
-    _lock(application)
+    lock(application)
     item = _item(application, code)
     comment = _text(comment, "comment", TEXT_MAX)
     if not comment and any(run.outcome == Outcome.FAIL for run in latest_runs([item]).get(item.pk, {}).values()):
@@ -210,7 +211,7 @@ def accept_item(application: Application, code: str, *, comment: str = "", by: U
 @transaction.atomic
 def return_item(application: Application, code: str, *, comment: str, by: User, at: datetime) -> None:
     """The evidence is not enough; the comment says what is missing. The applicant hears of it with the whole application."""
-    _lock(application)
+    lock(application)
     item = _item(application, code)
     comment = _text(comment, "comment", TEXT_MAX)
     if not comment:
@@ -224,7 +225,7 @@ def return_item(application: Application, code: str, *, comment: str, by: User, 
 @transaction.atomic
 def return_to_applicant(application: Application, *, reason: str, by: User, at: datetime) -> None:
     """Back to the applicant, who mends the items that were returned and sends it again."""
-    _lock(application)
+    lock(application)
     reason = _reason(reason)
     APPLICATION.advance(application, "return", by=by, at=at, data={"reason": reason})
     messages.returned(application, reason=reason, at=at)
@@ -236,7 +237,7 @@ def accept(application: Application, *, reason: str, by: User, at: datetime) -> 
 
     Needs every item accepted. Nothing is offered by this; offerings are published one by one.
     """
-    _lock(application)
+    lock(application)
     reason = _reason(reason)
     if (refusal := APPLICATION.refusal(application, "accept", by=by)) is not None:
         raise refusal
@@ -271,7 +272,7 @@ def accept(application: Application, *, reason: str, by: User, at: datetime) -> 
 @transaction.atomic
 def reject(application: Application, *, reason: str, by: User, at: datetime) -> None:
     """Turn it down. The reason stays readable."""
-    _lock(application)
+    lock(application)
     reason = _reason(reason)
     APPLICATION.advance(application, "reject", by=by, at=at, data={"reason": reason}, decided_by=by)
     messages.rejected(application, reason=reason, at=at)
@@ -416,14 +417,8 @@ def _text(given: str, field: str, most: int) -> str:
     return given
 
 
-def _lock(application: Application) -> None:
-    """Bring the application up to date under a lock, so that two people's saves follow one another."""
-    locked = Application.objects.select_for_update(no_key=True, of=("self",)).get(pk=application.pk)
-    application.refresh_from_db(from_queryset=Application.objects.filter(pk=locked.pk))
-
-
 def _lock_for_editing(application: Application, by: User) -> None:
-    _lock(application)
+    lock(application)
     if (refusal := by_an_applicant(application, by)) is not None:
         raise refusal
     if application.status not in OPEN_TO_THE_APPLICANT:

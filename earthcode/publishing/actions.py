@@ -23,6 +23,7 @@ from earthcode.catalogue.vocabulary import all_normalised
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
+from earthcode.lib.lock import lock
 from earthcode.publishing import messages, notices
 from earthcode.publishing.content import (
     SECTIONS,
@@ -212,7 +213,7 @@ def catch_up(draft: Draft, *, by: User, at: datetime) -> None:
 @transaction.atomic
 def submit(draft: Draft, *, note: str = "", by: User, at: datetime) -> None:
     """Ask ESA to approve the draft; it stays as it is until they have decided, or the provider takes it back."""
-    _lock(draft)
+    lock(draft)
     OFFERING_DRAFT.advance(
         draft,
         "submit",
@@ -242,7 +243,7 @@ def discard(draft: Draft, *, by: User, at: datetime) -> None:
 @transaction.atomic
 def publish(draft: Draft, *, by: User, at: datetime) -> Offering:
     """Publish what changes facts alone. Doing it twice is doing it once."""
-    _lock(draft)
+    lock(draft)
     if draft.status == DraftStatus.PUBLISHED and by.may(Permission.OFFERING_EDIT, draft):
         assert draft.offering is not None
         return draft.offering
@@ -252,7 +253,7 @@ def publish(draft: Draft, *, by: User, at: datetime) -> Offering:
 @transaction.atomic
 def approve(draft: Draft, *, comment: str = "", by: User, at: datetime) -> Offering:
     """ESA approves what a provider sent, and it is public. Doing it twice is doing it once."""
-    _lock(draft)
+    lock(draft)
     if draft.status == DraftStatus.PUBLISHED and by.may(Permission.OFFERING_PUBLISH, draft):
         assert draft.offering is not None
         return draft.offering
@@ -324,14 +325,8 @@ def _check(draft: Draft, content: Content) -> None:
 # --- for this module --------------------------------------------------------------------------------------------------
 
 
-def _lock(draft: Draft) -> None:
-    """Bring the draft up to date under a lock, so that two people's saves follow one another."""
-    locked = Draft.objects.select_for_update(no_key=True, of=("self",)).get(pk=draft.pk)
-    draft.refresh_from_db(from_queryset=Draft.objects.filter(pk=locked.pk))
-
-
 def _lock_for_editing(draft: Draft, by: User) -> None:
-    _lock(draft)
+    lock(draft)
     if not by.may(Permission.OFFERING_EDIT, draft):
         raise NotPermitted("Only the provider's administrators can change this draft.")
     if draft.status not in (DraftStatus.DRAFT, DraftStatus.RETURNED):

@@ -20,6 +20,7 @@ from earthcode.catalogue.versions import publish_version
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
+from earthcode.lib.lock import lock
 from earthcode.lib.wake import wake_after_commit
 from earthcode.publishing.content import NewPrice
 from earthcode.publishing.events import MaintenanceEvent
@@ -119,8 +120,7 @@ def cancel_maintenance(window: MaintenanceWindow, *, by: User, at: datetime) -> 
 
 
 def _lock_window(window: MaintenanceWindow, *, by: User, at: datetime) -> None:
-    MaintenanceWindow.objects.select_for_update(no_key=True, of=("self",)).get(pk=window.pk)
-    window.refresh_from_db()
+    lock(window)
     _refuse_others(window.platform, by)
     if window.cancelled_at is not None:
         raise MaintenanceOver("This maintenance was cancelled.")
@@ -307,8 +307,7 @@ def unlist_retired(*, at: datetime) -> int:
 
 
 def _lock_offering(offering: Offering, by: User) -> None:
-    locked = Offering.objects.select_for_update(no_key=True, of=("self",)).get(pk=offering.pk)
-    offering.refresh_from_db(from_queryset=Offering.objects.filter(pk=locked.pk).defer("search"))
+    lock(offering, rows=Offering.objects.defer("search"))
     _refuse_others(offering.platform, by)
 
 

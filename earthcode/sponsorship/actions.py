@@ -19,10 +19,11 @@ from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
+from earthcode.lib.lock import lock
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import checks, messages, quotations
 from earthcode.sponsorship.editing import NotEditable as NotEditable
-from earthcode.sponsorship.editing import lock, lock_for_editing, saved
+from earthcode.sponsorship.editing import lock_for_editing, saved
 from earthcode.sponsorship.events import AwardEvent, RequestEvent
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
 from earthcode.sponsorship.models import (

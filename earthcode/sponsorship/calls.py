@@ -23,6 +23,7 @@ from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
+from earthcode.lib.lock import lock
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import messages
 from earthcode.sponsorship.events import CallEvent, FundingEvent, HolidayEvent
@@ -116,7 +117,7 @@ def change_call(call: Call, *, by: Actor, at: datetime, **terms: Any) -> bool:
     Requests that were sent keep the rules they were sent under. The trail keeps what was there before.
     """
     _may_manage(by)
-    _lock(call)
+    lock(call)
     if call.status == CallStatus.CLOSED:
         raise CallClosed(f"{call} is closed.")
     changes: dict[str, dict[str, Any]] = {}
@@ -175,7 +176,7 @@ def propose_funding(
     ``amount`` is in micro-credits. ``key`` is made by the caller for this one proposal: the same key again returns it.
     """
     _may_manage(by)
-    _lock(call)
+    lock(call)
     if (found := CallFunding.objects.filter(key=key).first()) is not None:
         if (found.call_id, found.source_id, found.amount) != (call.pk, source.pk if source else None, amount):
             raise InvalidInput("This form was already submitted with different values. Reload the page.")
@@ -205,7 +206,7 @@ def propose_funding(
 @transaction.atomic
 def agree_funding(funding: CallFunding, *, by: User, at: datetime) -> None:
     """The second manager's word: the credits are in the call. Raises the ledger's ``InsufficientCredits`` for a move."""
-    _lock(funding.call)
+    lock(funding.call)
     CALL_FUNDING.advance(funding, "agree", by=by, at=at, decided_by=by)
     if funding.call.status == CallStatus.CLOSED:
         raise CallClosed(f"{funding.call} is closed.")
@@ -259,10 +260,6 @@ def _may_manage(by: Actor) -> None:
 
 def _person(by: Actor) -> User | None:
     return by if isinstance(by, User) else None
-
-
-def _lock(call: Call) -> None:
-    call.refresh_from_db(from_queryset=Call.objects.select_for_update(no_key=True, of=("self",)))
 
 
 def _reason(reason: str) -> str:

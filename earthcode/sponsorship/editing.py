@@ -5,6 +5,7 @@ from datetime import datetime
 from earthcode.audit import actions as audit
 from earthcode.identity.models import User
 from earthcode.lib.errors import NotPermitted, Refused
+from earthcode.lib.lock import lock
 from earthcode.sponsorship.events import RequestEvent
 from earthcode.sponsorship.models import RequestLine, RequestStatus, ResourceRequest
 
@@ -13,14 +14,6 @@ class NotEditable(Refused):
     """The request is no draft of one's own any more."""
 
     code = "not_editable"
-
-
-def lock(resource_request: ResourceRequest) -> None:
-    """Bring the request up to date under a lock, so that two people's saves follow one another."""
-    locked = ResourceRequest.objects.select_for_update(no_key=True, of=("self",)).get(pk=resource_request.pk)
-    resource_request.refresh_from_db(from_queryset=ResourceRequest.objects.filter(pk=locked.pk))
-    # What was prefetched for a page is no more to be trusted than the row itself.
-    resource_request.__dict__.pop("_prefetched_objects_cache", None)
 
 
 def lock_for_editing(resource_request: ResourceRequest, by: User) -> None:

@@ -26,10 +26,11 @@ from earthcode.catalogue.versions import publish_version
 from earthcode.catalogue.workload import Workload
 from earthcode.identity.models import User
 from earthcode.lib.errors import InvalidInput, Refused
+from earthcode.lib.lock import lock
 from earthcode.lib.money import from_decimal
 from earthcode.lifecycle import WrongState
 from earthcode.sponsorship import attachments, messages
-from earthcode.sponsorship.editing import lock, lock_for_editing, saved
+from earthcode.sponsorship.editing import lock_for_editing, saved
 from earthcode.sponsorship.events import QuotationEvent, RequestEvent
 from earthcode.sponsorship.lifecycle import QUOTATION
 from earthcode.sponsorship.models import (
