@@ -91,7 +91,7 @@ def test_every_estimate_has_a_link_of_its_own(wanted: list[Wanted], now: datetim
     ("chosen", "message"),
     [
         ((), "at least one plan"),
-        ((0, 1, 0), "each plan once"),
+        ((0, 1, 0), "only once"),
         ((0, 1) * 7, "at most 12 plans"),
     ],
 )

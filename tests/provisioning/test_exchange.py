@@ -117,7 +117,7 @@ def test_the_same_key_places_once(use: Use, freed: Award) -> None:
     before = state(freed)
 
     assert use(key=key) == first
-    with pytest.raises(InvalidInput, match="other content"):
+    with pytest.raises(InvalidInput, match="different values"):
         use(key=key, workload=Workload(months=2))
 
     assert state(freed) == before

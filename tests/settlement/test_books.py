@@ -120,4 +120,4 @@ def test_the_page_of_the_ledger_says_when_the_books_were_verified(call: Call, as
 
     _behind_the_guards(RAISE)
     verify_books()
-    assert "rules do not hold" in as_maria.get("/ledger/").text
+    assert "rules failed" in as_maria.get("/ledger/").text

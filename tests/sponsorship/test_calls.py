@@ -330,7 +330,7 @@ def test_a_key_stands_for_one_proposal(maria: User, now: datetime) -> None:
     call = plan(maria, now)
     key = uuid.uuid4()
     calls.propose_funding(call, amount=credits(5), reason="Start.", key=key, by=maria, at=now)
-    with pytest.raises(InvalidInput, match="other content"):
+    with pytest.raises(InvalidInput, match="different values"):
         calls.propose_funding(call, amount=credits(6), reason="Start.", key=key, by=maria, at=now)
 
 

@@ -203,7 +203,7 @@ def test_anybody_keeps_an_estimate_and_nothing_says_who(client: Client, hub_plan
     assert estimate.amount == credits("520.8") + credits(288)
     page = page_of(Client(), response["Location"])
     assert words(page.h1) == "Estimate: 889.68 credits"
-    assert "Prices were taken on 2 Nov 2026. This page never changes. They are the same today." in words(page)
+    assert "These are the prices of 2 Nov 2026. This page never changes. They are the same today." in words(page)
 
 
 def test_what_was_kept_by_somebody_does_not_name_them(as_alice: Client, alice: User, both: str) -> None:

@@ -160,7 +160,7 @@ def test_a_platform_in_the_editors_address_is_named(records: None, client: Clien
 def test_an_unknown_type_says_so(records: None, client: Client) -> None:
     page = page_of(client, "/science/workflows/demo-lake-drift/")
 
-    assert "is not stated, so nobody can say where it runs" in words(page.select_one("#run"))
+    assert "is not stated, so we cannot tell where it runs" in words(page.select_one("#run"))
     assert places(page) == {}
     assert link(page, "Run this workflow") is None
 

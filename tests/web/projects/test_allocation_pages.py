@@ -200,7 +200,7 @@ def test_the_reason_of_a_failure_is_visible_to_the_scientist(failed: Allocation,
     page = page_of(as_ben, f"/allocations/{failed.reference}/")
 
     assert "The platform is full." in in_one_line(page)
-    assert "Hub House was told and can try again." in in_one_line(page)
+    assert "Hub House has been notified and can try again." in in_one_line(page)
     assert link(page, "Try again") is None
 
 
@@ -340,7 +340,7 @@ def test_ending_needs_a_reason(active: Allocation, as_alice: Client) -> None:
     response = as_alice.post(f"/allocations/{active.reference}/end/", {"reason": "  "})
 
     assert response.status_code == 422
-    assert "Give a reason" in response.content.decode()
+    assert "Enter a reason" in response.content.decode()
     active.refresh_from_db()
     assert active.status == AllocationStatus.ACTIVE
 

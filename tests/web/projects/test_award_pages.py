@@ -60,7 +60,7 @@ def test_the_project_and_esa_see_the_award(freed: Award, who: str, request: pyte
     words = in_one_line(page_of(request.getfixturevalue(who), f"/awards/{freed.reference}/"))
 
     assert as_text(award_balance(freed.reference)) in words
-    assert f"Given back by {freed.reference}-1" in words
+    assert f"Returned by {freed.reference}-1" in words
     assert f"Set aside for {freed.reference}-2" in words
     assert "Granted by ESA" in words
 

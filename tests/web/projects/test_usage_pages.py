@@ -92,7 +92,7 @@ def test_an_ended_allocation_says_when_the_rest_goes_back(
     end(used, by=maria, at=clock.now)
 
     page = page_of(as_alice, used)
-    assert "Late usage is taken until" in page.get_text()
+    assert "Late usage is accepted until" in page.get_text()
     assert not page.select("#last-usage")
     assert as_alice.post(f"{used.get_absolute_url()}close-usage/").status_code == 302
     assert Allocation.objects.get(pk=used.pk).usage_closed_at is None

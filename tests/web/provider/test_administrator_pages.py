@@ -29,7 +29,7 @@ def test_an_administrator_names_somebody_and_takes_it_back(
     petra: User, alice: User, provider: Organisation, as_petra: Client, as_alice: Client
 ) -> None:
     assert as_petra.post(f"{PAGE}add/", {"person": "alice"}).headers["Location"] == PAGE
-    assert "Given here by Petra Novak" in in_one_line(page_of(as_alice, "/account/"))
+    assert "Added here by Petra Novak" in in_one_line(page_of(as_alice, "/account/"))
     assert link(page_of(as_alice, "/account/"), "Its administrators") is not None
 
     as_petra.post(f"{PAGE}remove/", {"person": str(alice.public_id)})
@@ -74,4 +74,4 @@ def test_nobody_else_has_such_a_page(path: str, petra: User, as_alice: Client, c
 
 
 def test_esa_sees_a_provider_that_nobody_looks_after(provider: Organisation, as_maria: Client) -> None:
-    assert "Nobody looks after this provider yet" in words(as_maria.get(PAGE))
+    assert "This provider has no administrator yet" in words(as_maria.get(PAGE))

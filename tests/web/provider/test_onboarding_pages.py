@@ -177,7 +177,7 @@ def test_both_sides_read_what_a_machine_found(
     finds("documentation", Outcome.FAIL, "“glacier.example” has nothing at this address (code 404).", at=now)
     url, review = sent_application.get_absolute_url(), f"/review/applications/{sent_application.reference}/"
 
-    assert "1 check does not hold" in words(as_stranger.get(url))
+    assert "1 check failed" in words(as_stranger.get(url))
     assert "has nothing at this address" in words(as_stranger.get(f"{url}items/documentation/"))
     assert "has nothing at this address" in words(as_maria.get(review))
     refused = as_maria.post(f"{review}items/documentation/", {"do": "accept", "comment": ""})
@@ -196,7 +196,7 @@ def test_addresses_are_looked_at_again_on_demand(
 
     response = as_maria.post(f"{url}check/", {"from": "review"}, follow=True)
 
-    assert "4 addresses are being looked at" in response.content.decode()
+    assert "4 addresses are being checked" in response.content.decode()
     assert CheckRun.objects.filter(done_at=None).count() == 4
 
 

@@ -77,7 +77,7 @@ def test_an_incomplete_request_shows_what_is_missing(as_alice: Client, draft: Re
 
     links = [str(link["href"]) for link in soup(page).select(".notice a")]
     assert links == [url(draft, f"edit/{task}/") for task in ("platforms", "period", "case")]
-    assert "Send request" not in words(page)
+    assert "Submit request" not in words(page)
     assert as_alice.post(url(draft, "edit/check/"), ANSWERS).status_code == 422
     assert stored(draft).status == RequestStatus.DRAFT
 
@@ -94,7 +94,7 @@ def test_a_member_reads_who_sends_it(as_ben: Client, complete_draft: ResourceReq
 
 
 def test_without_an_open_call_nothing_can_be_sent(as_alice: Client, complete_draft: ResourceRequest) -> None:
-    assert "No call takes requests at the moment" in words(as_alice.get(url(complete_draft, "edit/check/")))
+    assert "No call is open for requests at the moment" in words(as_alice.get(url(complete_draft, "edit/check/")))
     refused = as_alice.post(url(complete_draft, "edit/check/"), ANSWERS)
 
     assert refused.status_code == 422

@@ -223,7 +223,7 @@ def test_a_case_that_is_too_long_is_kept_and_not_sent(
 
     check = as_alice.get(url(complete_draft, "edit/check/"))
     assert [str(link["href"]) for link in soup(check).select(".notice a")] == [url(complete_draft, "edit/case/")]
-    assert "Send request" not in words(check)
+    assert "Submit request" not in words(check)
     assert as_alice.post(url(complete_draft, "edit/check/"), ANSWERS).status_code == 422
     assert stored(complete_draft).status == RequestStatus.DRAFT
 

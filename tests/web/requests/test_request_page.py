@@ -53,7 +53,7 @@ def test_the_timeline_tells_the_story_with_peoples_words(
     told = " | ".join(timeline)
     for part in (
         "Approved in full 5 Nov 2026, Maria Rossi Good science.",
-        "Answered, and sent for 434.4 credits 4 Nov 2026, Alice Martin All of them.",
+        "Answered and submitted for 434.4 credits 4 Nov 2026, Alice Martin All of them.",
         "ESA asked a question 3 Nov 2026, Maria Rossi Which sites?",
         "Submitted for 434.4 credits 2 Nov 2026, Alice Martin",
     ):
@@ -80,7 +80,7 @@ def test_who_acts_next_follows_the_allocations(as_alice: Client, award: Award) -
 
     assert next_words("active", "active") == "The project: its platforms are open."
     assert next_words("closed", "active") == f"The project: {second.plan.offering} is open, the rest has ended."
-    assert "access is being set up" in next_words("closed", "provisioning")
+    assert "Access is being set up" in next_words("closed", "provisioning")
     assert next_words("closed", "ending") == "Access is being removed automatically."
     assert next_words("closed", "closed") == "Nothing more happens. The allocations have ended."
 
@@ -141,7 +141,7 @@ def test_a_manager_cannot_use_somebodys_request_as_a_draft(as_maria: Client, sen
 def test_the_leader_withdraws(as_alice: Client, sent_request: ResourceRequest) -> None:
     page = words(as_alice.post(url(sent_request, "withdraw/"), follow=True))
 
-    assert f"{sent_request.reference} is withdrawn." in page
+    assert f"{sent_request.reference} was withdrawn." in page
     assert stored(sent_request).status == RequestStatus.WITHDRAWN
 
 
@@ -150,7 +150,7 @@ def test_a_member_does_not_withdraw_and_reads_why(as_ben: Client, sent_request: 
 
     page = words(as_ben.post(url(sent_request, "withdraw/"), follow=True))
 
-    assert "You do not have the role" in page
+    assert "You do not have permission" in page
     assert stored(sent_request).status == RequestStatus.IN_REVIEW
 
 
