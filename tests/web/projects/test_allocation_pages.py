@@ -325,7 +325,7 @@ def test_an_operation_of_another_allocation_does_not_exist_here(
 
 def test_the_principal_investigator_ends_it_with_a_reason(active: Allocation, as_alice: Client) -> None:
     asked = in_one_line(page_of(as_alice, f"/allocations/{active.reference}/end/"))
-    assert "go back to the award" in asked
+    assert "goes back to the award" in asked
     assert "unless another allocation of the person on the same platform keeps it" in asked
 
     response = as_alice.post(f"/allocations/{active.reference}/end/", {"reason": "We are done."}, follow=True)
