@@ -203,7 +203,7 @@ class Plan(models.Model):
     kind = models.CharField(max_length=10, choices=PlanKind.choices, default=PlanKind.GENERAL)
     name = models.CharField(max_length=200)
     summary = models.TextField(blank=True)
-    audience = models.CharField(max_length=200, blank=True, help_text="Who can request it; empty: anybody")
+    audience = models.CharField(max_length=200, blank=True, help_text="Who may have it; empty: anybody")
     author = models.CharField(max_length=120, blank=True, help_text="Who made the service, where not the provider")
     endpoint_url = models.URLField(max_length=300, blank=True)
     order_url = models.URLField(max_length=300, blank=True)

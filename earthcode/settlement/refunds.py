@@ -36,7 +36,7 @@ def refund(charge: Charge, amount: int, *, reason: str, key: uuid.UUID, by: User
     known = Charge.objects.filter(key=key).first()
     if known is not None:
         if (known.record_id, known.amount) != (charge.record_id, -amount):
-            raise InvalidInput("This was sent before with other content. Load the page again.")
+            raise InvalidInput("This form was already submitted with different values. Reload the page.")
         return known
     left = Charge.objects.filter(record=charge.record_id).aggregate(left=Sum("amount"))["left"] or 0
     if not 0 < amount <= left:

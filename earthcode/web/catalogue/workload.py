@@ -103,7 +103,7 @@ def _form_field(parameter: Parameter) -> forms.Field:
             return forms.ChoiceField(label=label, required=False, choices=kinds)
         case _:
             groups = [
-                ("", _lazy("Nobody in particular")),
+                ("", _lazy("No discount")),
                 *((each.value, each.label) for each in DECLARABLE),
                 (",".join(each.value for each in DECLARABLE), _lazy("Both of these")),
             ]
