@@ -40,8 +40,11 @@ WSGI_APPLICATION = "earthcode.wsgi.application"
 ASGI_APPLICATION = "earthcode.asgi.application"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+#: The demo and the tests: invented people and offerings can be put into the database (``manage.py seed_demo``).
+DEMO = env.bool("DEMO", default=False)
+
 INSTALLED_APPS = [
-    "earthcode.demo",
+    *(["earthcode.demo"] if DEMO else []),
     "earthcode.web",
     "earthcode.api",
     "earthcode.settlement",
@@ -117,6 +120,9 @@ FORM_RENDERER = "django.forms.renderers.TemplatesSetting"
 
 # --- data ------------------------------------------------------------------------------------------------------------
 
+#: Seconds after which the database ends a connection of a web server that nothing uses; 0 never. A thread that waits for a
+#: request would else keep PostgreSQL from a shutdown that waits for everybody. Not of workers: they wait for platforms.
+DATABASE_IDLE_S = env.int("DATABASE_IDLE_S", default=60) if env.bool("SERVES_PAGES", default=False) else 0
 _database = env.db_url("DATABASE_URL", default="postgres://earthcode@127.0.0.1:54329/earthcode")
 DATABASES = {
     "default": {
@@ -127,7 +133,11 @@ DATABASES = {
         # What succeeded once is prepared the next time; without a number nothing ever is. Only the ledger's statements can be:
         # Django's own cursor writes parameters into the text. Not at first sight, because psycopg forgets a statement that
         # it prepared and that was refused, and the server keeps it.
-        "OPTIONS": {**_database.get("OPTIONS", {}), "prepare_threshold": 1},
+        "OPTIONS": {
+            **({"options": f"-c idle_session_timeout={DATABASE_IDLE_S * 1000}"} if DATABASE_IDLE_S else {}),
+            **_database.get("OPTIONS", {}),
+            "prepare_threshold": 1,
+        },
         # Tests of several people on one machine need databases of their own.
         "TEST": {"NAME": env.str("TEST_DATABASE_NAME", default="test_earthcode")},
     }
@@ -199,6 +209,11 @@ CELERY_BEAT_SCHEDULE = {
 CELERY_BEAT_SCHEDULE["verify the books"] = {
     "task": "settlement.verify_books",
     "schedule": crontab(hour="1", minute="30"),
+    "options": {"expires": 12 * 60 * 60},
+}
+CELERY_BEAT_SCHEDULE["forget sessions"] = {
+    "task": "identity.forget_sessions",
+    "schedule": crontab(hour="3", minute="10"),
     "options": {"expires": 12 * 60 * 60},
 }
 
@@ -405,6 +420,8 @@ SECURE_HSTS_SECONDS = 365 * 24 * 60 * 60 if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = HTTPS
 SECURE_HSTS_PRELOAD = HTTPS
 SECURE_SSL_REDIRECT = HTTPS
+# Asked from within, past the proxy.
+SECURE_REDIRECT_EXEMPT = [r"^health/"]
 BEHIND_PROXY = env.bool("BEHIND_PROXY", default=False)
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_REFERRER_POLICY = "same-origin"

@@ -67,6 +67,9 @@ def pytest_unconfigure() -> None:
         stop()
 
 
+# The demo is tried as well.
+os.environ.setdefault("DEMO", "1")
+
 # pytest-xdist's workers get a server each: transactions open in one of them would be seen by the ledger in another.
 if os.environ.get("DATABASE_URL") == os.environ.get(_OURS):
     _start()

@@ -20,6 +20,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 from earthcode.identity import issuer
+from earthcode.lib.away import database_is_away
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused, TooOften
 from earthcode.lib.problems import CONTENT_TYPE, document, problem_response
 
@@ -33,6 +34,15 @@ class IssuerUnavailable(exceptions.APIException):
     default_detail = "The single sign-on cannot be reached, so your token cannot be checked. Try again shortly."
     default_code = "issuer_unavailable"
     wait = issuer.FAILURE_PAUSE_S
+
+
+class DatabaseAway(exceptions.APIException):
+    """Nothing was written, unless an answer to an earlier request said so."""
+
+    status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    default_detail = "The database is restarting. Try again shortly."
+    default_code = "database_unavailable"
+    wait = 5
 
 
 class IssuerAnswersWrongly(exceptions.APIException):
@@ -62,6 +72,9 @@ def problem(exception: Exception, context: Mapping[str, Any]) -> Response | None
             exception = exceptions.NotFound()
         case PermissionDenied():
             exception = exceptions.PermissionDenied()
+    if database_is_away(exception):
+        logger.error("the database is away: %s", exception)
+        exception = DatabaseAway()
     if not isinstance(exception, exceptions.APIException):
         return None
     set_rollback()

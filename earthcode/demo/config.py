@@ -209,6 +209,7 @@ class Config:
             "PYTHONPATH": str(BASE_DIR),
             "PYTHONUNBUFFERED": "1",
             "DJANGO_SETTINGS_MODULE": "earthcode.settings",
+            "DEMO": "1",
             "LOCAL_DIR": str(self.local_dir),
             # Marks our processes: what a killed demo left behind is found by it.
             MARK: str(self.local_dir),

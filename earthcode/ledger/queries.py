@@ -15,7 +15,7 @@ from django.db import connection, models
 
 from earthcode.ledger import chart
 from earthcode.ledger.kinds import GROWS_BY_DEBITS, AccountClass, AccountKind, EntryKind, Unit
-from earthcode.ledger.models import Account, Entry, Hold, Verification
+from earthcode.ledger.models import Account, Entry, Hold, Seal, Verification
 from earthcode.lib.money import MicroCredits
 
 AccountRef = Account | str
@@ -652,6 +652,11 @@ _BALANCES_AT = """(
         SELECT account_id, sum(debits) AS debits, sum(credits) AS credits FROM side GROUP BY account_id
     ) sums ON sums.account_id = account.id
 ) balance"""
+
+
+def last_sealed_at() -> datetime | None:
+    """When the newest seal was made; None where there is none."""
+    return Seal.objects.order_by("-pk").values_list("sealed_at", flat=True).first()
 
 
 def last_verification() -> Verification | None:

@@ -33,6 +33,14 @@ def site(**_: object) -> list[checks.CheckMessage]:
     if url.hostname in LOOPBACK:
         return []
     found: list[checks.CheckMessage] = []
+    if settings.DEMO:
+        found.append(
+            checks.Warning(
+                "DEMO is on, so invented people and offerings can be put into a site on the network.",
+                hint="Leave DEMO out.",
+                id="web.W012",
+            )
+        )
     if settings.SECRET_KEY == settings.INSECURE_SECRET_KEY:
         found.append(
             checks.Error(

@@ -1,15 +1,27 @@
 """What the demo starts with: nothing that a second start repeats, and something to see on every side."""
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from earthcode.audit.models import Event
+from earthcode.catalogue.models import Platform
+from earthcode.identity.models import User
 from earthcode.onboarding.models import Application, ApplicationStatus, CheckRun, ItemStatus
 from earthcode.provisioning.models import Allocation, AllocationStatus
 from earthcode.settlement.models import Statement, StatementStatus, UsageRecord
 from earthcode.settlement.spending import spending_of
+from earthcode.sponsorship.models import Call
 
 pytestmark = [pytest.mark.django_db, pytest.mark.slow]
+
+
+def test_a_site_with_people_of_its_own_is_refused_and_left_as_it_is(alice: User) -> None:
+    with pytest.raises(CommandError, match="not of the demonstration"):
+        call_command("seed_demo", verbosity=0)
+
+    assert list(User.objects.all()) == [alice]
+    assert not Platform.objects.exists()
+    assert not Call.objects.exists()
 
 
 def told() -> list[str]:

@@ -10,6 +10,7 @@ from pathlib import Path
 def main() -> None:
     sys.path.insert(0, str(Path.cwd()))
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "earthcode.settings")
+    os.environ.setdefault("DEMO", "1")
     import django
 
     django.setup()

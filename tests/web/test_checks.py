@@ -27,10 +27,19 @@ def found(*problems: django_checks.CheckMessage) -> set[str | None]:
     ],
 )
 def test_the_site_is_checked(settings: Any, site_url: str, secret: str | None, expected: set[str]) -> None:
+    settings.DEMO = False
     settings.SITE_URL = site_url
     settings.SECRET_KEY = secret or settings.INSECURE_SECRET_KEY
 
     assert found(*checks.site()) == expected
+
+
+def test_a_demo_on_the_network_is_named(settings: Any) -> None:
+    settings.DEMO = True
+    settings.SITE_URL = "https://nor.science.example"
+    settings.SECRET_KEY = "its own"
+
+    assert found(*checks.site()) == {"web.W012"}
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,8 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         **env.db_url("SSO_DATABASE_URL", default="postgres://earthcode@127.0.0.1:54329/sso"),
-        "CONN_MAX_AGE": 60,
+        # None is kept, so that PostgreSQL can stop when it is asked to.
+        "CONN_MAX_AGE": 0,
         "CONN_HEALTH_CHECKS": True,
     }
 }

@@ -1,9 +1,13 @@
 """The pages for what went wrong. Named in ``urls.py`` (``handler400`` …) and in the settings (``CSRF_FAILURE_VIEW``)."""
 
+import sys
+
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.views.decorators.csrf import requires_csrf_token
 from django.views.decorators.debug import sensitive_variables
+
+from earthcode.lib.away import database_is_away
 
 
 @requires_csrf_token
@@ -32,10 +36,25 @@ def too_many(request: HttpRequest, wait_s: int) -> HttpResponse:
     return HttpResponse(render_to_string("site/errors/429.html", {"wait_s": wait_s}), status=429)
 
 
+#: Seconds after which somebody whom the database failed may try again.
+RETRY_AFTER_S = 5
+
+
 @sensitive_variables()
 def server_error(request: HttpRequest) -> HttpResponse:
     """Drawn without the request, so that it reads neither session nor database: those may be what broke."""
+    if database_is_away(sys.exc_info()[1]):
+        return _away(request)
     return HttpResponse(render_to_string("site/errors/500.html"), status=500)
+
+
+def _away(request: HttpRequest) -> HttpResponse:
+    # Only what was read can be read again.
+    shown = {"reload": request.method in ("GET", "HEAD"), "wait_s": RETRY_AFTER_S}
+    response = HttpResponse(render_to_string("site/errors/503.html", shown), status=503)
+    response["Retry-After"] = str(RETRY_AFTER_S)
+    response["Cache-Control"] = "no-store"
+    return response
 
 
 def _page(request: HttpRequest, status: int) -> HttpResponse:

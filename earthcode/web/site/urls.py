@@ -2,10 +2,12 @@
 
 from django.urls import URLPattern, path
 
-from earthcode.web.site import account, dashboard, gallery, help, home, notifications, preferences
+from earthcode.web.site import account, dashboard, gallery, health, help, home, notifications, preferences
 
 urlpatterns: list[URLPattern] = [
     path("", home.public_home, name="public_home"),
+    path("health/live", health.live, name="health_live"),
+    path("health/ready", health.ready, name="health_ready"),
     path("help/", help.how_it_works, name="help"),
     path("accessibility/", help.accessibility, name="accessibility"),
     path("privacy/", help.privacy, name="privacy"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 from django.db import transaction
 from django.utils import timezone
 
@@ -50,10 +50,22 @@ Sentinel-1 backscatter and compare it with wells.
 """
 
 
+def _refuse_a_real_site() -> None:
+    """Invented people and offerings go into an empty database, or into one that has them already."""
+    if Platform.objects.filter(slug="demo-hub").exists():
+        return
+    if User.objects.exists() or Call.objects.exists():
+        raise CommandError(
+            "This database has people or calls that are not of the demonstration. Nothing was written: demonstration data"
+            " goes into an empty database only."
+        )
+
+
 class Command(BaseCommand):
     help = __doc__ or ""
 
     def handle(self, *args: Any, **options: Any) -> None:
+        _refuse_a_real_site()
         at = timezone.now()
         call_command("import_offerings", demonstration=True, verbosity=0)
         call_command("import_science", demonstration=True, verbosity=0)
