@@ -202,9 +202,7 @@ def test_an_inserted_event_is_found(five: list[Event], superuser: Superuser, rec
 
 def test_a_changed_link_is_found(five: list[Event], superuser: Superuser) -> None:
     with superuser() as cursor:
-        cursor.execute(
-            "UPDATE audit_link SET hash = sha256('forged') WHERE position = 5"
-        )  # the next one follows from it
+        cursor.execute("UPDATE audit_link SET hash = sha256('forged') WHERE position = 3")
 
     assert breaks() == [
         f"event {five[2].pk}: changed, or the link before it was",
