@@ -5,6 +5,7 @@ The single sign-on's are in ``earthcode/identity/checks.py``.
 
 from __future__ import annotations
 
+from ctypes.util import find_library
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -119,6 +120,21 @@ def fetching(**_: object) -> list[checks.CheckMessage]:
             )
         ]
     return []
+
+
+@checks.register(checks.Tags.compatibility)
+def pdf(**_: object) -> list[checks.CheckMessage]:
+    """The libraries of the system that PDFs are drawn with are there."""
+    missing = [name for name in ("pango-1.0", "pangoft2-1.0", "harfbuzz-subset") if not find_library(name)]
+    if not missing:
+        return []
+    return [
+        checks.Warning(
+            f"PDFs of statements and letters cannot be drawn: the system has no {', no '.join(missing)}.",
+            hint="On Debian and Ubuntu: apt install libpango-1.0-0 libpangoft2-1.0-0 libharfbuzz-subset0.",
+            id="web.W013",
+        )
+    ]
 
 
 @checks.register(checks.Tags.compatibility)

@@ -65,6 +65,16 @@ def test_the_broker_is_checked(settings: Any, broker: str, site_url: str, expect
     assert found(*checks.broker()) == expected
 
 
+def test_libraries_that_pdfs_need_are_named_where_they_are_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert found(*checks.pdf()) == set()
+
+    monkeypatch.setattr(checks, "find_library", lambda name: None if "pango" in name else name)
+
+    (warning,) = checks.pdf()
+    assert "no pango-1.0, no pangoft2-1.0." in warning.msg
+    assert "apt install libpango-1.0-0" in str(warning.hint)
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
