@@ -36,8 +36,8 @@ def _project() -> dict[str, Any]:
     return tomllib.loads((settings.BASE_DIR / "pyproject.toml").read_text("utf-8"))["project"]  # type: ignore[no-any-return]
 
 
-def test_there_are_six() -> None:
-    assert len(LOCKS) == 6
+def test_there_are_seven() -> None:
+    assert len(LOCKS) == 7
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: str(lock.relative_to(settings.BASE_DIR)))
