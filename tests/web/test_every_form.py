@@ -141,3 +141,14 @@ def test_what_is_stored_can_be_shown(as_alice: Client, draft: ResourceRequest) -
     for address in ("projects", "requests", "home"):
         assert as_alice.get(reverse(address)).status_code == 200
     assert as_alice.get(reverse("request_edit", args=[draft.reference])).status_code == 200
+
+
+@pytest.mark.parametrize("value", ["03/04/2027", "04.03.2027", "3-4-27", "12/25/2027", "2027/03/04"])
+def test_a_day_that_may_be_read_in_two_ways_is_refused_with_the_form_to_use(value: str) -> None:
+    days = [
+        (each, name) for each in FORMS for name, field in each.base_fields.items() if type(field) is forms.DateField
+    ]
+    assert days
+    for form_class, name in days:
+        assert name in _form_of(form_class, value).errors, (form_class, name)
+    assert forms.DateField().clean("4 Mar 2027").month == 3

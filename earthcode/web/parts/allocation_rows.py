@@ -39,7 +39,10 @@ class AllocationRow:
 
     @property
     def ends(self) -> str:
-        return words_for_end(self.allocation.ends_on, self.days_left)
+        ended = self.allocation.status in (AllocationStatus.ENDING, AllocationStatus.CLOSED)
+        # What was ended early ended then, and not on the day it was to.
+        last = min(self.allocation.ends_on, self.allocation.status_since.date()) if ended else self.allocation.ends_on
+        return words_for_end(last, self.days_left)
 
 
 def rows_of(allocations: Sequence[Allocation], *, today: date, with_leaders: bool = False) -> list[AllocationRow]:

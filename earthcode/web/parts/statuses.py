@@ -55,7 +55,7 @@ STATUSES: dict[str, Status] = {
     "offered": Status(_("Offer to accept"), "ph-q", "warn", _("ESA offers a part of what you asked for."), _("You")),
     "approved": Status(_("Approved"), "ph3", "go", _("The credits are granted to the project."), _("The platform")),
     "rejected": Status(
-        _("Rejected"), "ph-x", "bad", _("Not granted. The reason is on the page."), _("You can edit and submit again")
+        _("Rejected"), "ph-x", "bad", _("Not granted. The reason is on the page."), _("You can use it as a new draft")
     ),
     "declined": Status(_("Declined"), "ph-x", "mute", _("The offer was not taken up."), _("Nobody")),
     "withdrawn": Status(_("Withdrawn"), "ph-x", "mute", _("Withdrawn by the project."), _("Nobody")),
@@ -77,7 +77,9 @@ STATUSES: dict[str, Status] = {
         _("The platform could not set it up. The reason is on the page."),
         _("Provider"),
     ),
-    "active": Status(_("Active"), "ph4", "ok", _("You can work. Credits go down as you use them."), _("You")),
+    "active": Status(
+        _("Active"), "ph4", "ok", _("You can work. Credits go down when the provider reports what you used."), _("You")
+    ),
     "running_low": Status(
         _("Running low"), "ph4", "warn", _("At this pace the credits end before the allocation does."), _("You")
     ),

@@ -356,7 +356,7 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
                 {
                     "icon": "ph0",
                     "title": _("Tried again"),
-                    "text": _("%(provider)s has been notified and can try again.") % {"provider": provider},
+                    "text": _("%(provider)s can try again.") % {"provider": provider},
                 },
                 ends,
             ]

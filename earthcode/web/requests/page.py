@@ -148,6 +148,10 @@ def _page(
     lines = list(resource_request.lines.all())
     award = getattr(resource_request, "award", None)
     allocations = [line.allocation for line in lines if hasattr(line, "allocation")]
+    if award is not None:
+        # Those of its lines, and what the project has paid with what was free.
+        further = award.allocations.filter(line=None).select_related("platform", "plan__offering").order_by("pk")
+        allocations += further
     steps = {step.name for step in RESOURCE_REQUEST.open_to(resource_request, by=user)}
     decisions = list(resource_request.decisions.all())
     context = {

@@ -13,3 +13,5 @@ FIRST_DAY_OF_WEEK = 1
 DECIMAL_SEPARATOR = "."
 THOUSAND_SEPARATOR = GROUP_SEPARATOR
 NUMBER_GROUPING = 3
+#: Each says which number is the month: 03/04/2027 is a day in March to some and in April to others, and so to nobody here.
+DATE_INPUT_FORMATS = ["%Y-%m-%d", "%d %b %Y", "%d %B %Y"]
