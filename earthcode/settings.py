@@ -348,11 +348,17 @@ MAINTENANCE_LEAD_DAYS = env.int("MAINTENANCE_LEAD_DAYS", default=7)
 #: kind; its secrets are stored encrypted, or named and kept in the environment (``CONNECTOR_SECRET_<NAME>``).
 CONNECTORS = {
     "jupyterhub": "earthcode.connectors.jupyterhub.JupyterHub",
+    "manual": "earthcode.connectors.manual.Manual",
     "scim": "earthcode.connectors.scim.Scim",
     "simulated": "earthcode.connectors.simulated.Simulated",
 }
-#: How long a worker may hold an operation before another may take it.
-OPERATION_LEASE_S = env.int("OPERATION_LEASE_S", default=120)
+#: Operations that may be under way on one platform at a time, where its connector allows several.
+OPERATIONS_PER_PLATFORM = env.int("OPERATIONS_PER_PLATFORM", default=4)
+#: How long a worker may hold an operation before another may take it. It is renewed while the worker lives and for no longer
+#: than a connector may take, so that one that was killed is replaced within seconds.
+OPERATION_LEASE_S = env.int("OPERATION_LEASE_S", default=9)
+#: A connector's own time limit is below this; a worker that takes longer is stopped.
+OPERATION_TIME_S = env.int("OPERATION_TIME_S", default=120)
 
 #: The largest usage report that is taken at once; a longer one is cut into several.
 USAGE_REPORT_MAX_BYTES = env.int("USAGE_REPORT_MAX_BYTES", default=500_000_000)

@@ -14,4 +14,6 @@ class OfferingEvent(EventName):
 
 class PlatformEvent(EventName):
     REGISTER = "platform.register", "Platform registered"
+    CONNECT = "platform.connect", "Platform connected"
+    TEST = "platform.test", "Connection tested"
     IMPORT = "platform.import", "Platform imported into the catalogue"

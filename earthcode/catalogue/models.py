@@ -47,6 +47,13 @@ class Platform(models.Model):
     connector_sealed = models.TextField(
         blank=True, help_text="Secrets that were entered on the site, encrypted (lib.sealed)"
     )
+    connector_ok = models.BooleanField(
+        null=True, help_text="What the last test of the connection found; empty: none yet"
+    )
+    connector_tested_at = models.DateTimeField(null=True, blank=True)
+    connector_reason = models.JSONField(
+        default=dict, blank=True, help_text="Code and parameters of what the test found"
+    )
 
     class Meta:
         ordering = ["name", "pk"]

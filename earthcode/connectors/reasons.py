@@ -17,6 +17,9 @@ Sentence = str | Promise
 #: A parameter may come from a platform; nobody reads more of it than this.
 PARAMETER_MAX = 200
 
+#: Parameters with these names say something of a person, and are written nowhere that cannot be blanked.
+OF_PEOPLE = frozenset({"person", "other", "names", "reason"})
+
 UNREACHABLE = "unreachable"
 TOO_SLOW = "too_slow"
 UNTRUSTED = "untrusted"

@@ -87,6 +87,7 @@ class SimulatedConfig(Config):
     public_url: str = setting(
         _("Its page"), kind=Kind.URL, default="", hint=_("Empty: this site shows it below /simulated-platform/")
     )
+    side_by_side: bool = setting(_("Does several things at a time"), kind=Kind.BOOLEAN, default=False)
     state_folder: str = setting(_("Folder of its files"), default="")
     secret_sha256: str = setting(
         _("SHA-256 of the secret it accepts"), default="", hint=_("In hexadecimal; empty: it accepts any")
@@ -109,6 +110,7 @@ class Simulated(Connector):
     def __init__(self, config: SimulatedConfig) -> None:
         self._behaviour = Behaviour(config.behaviour)
         self._failures = config.failures
+        self._side_by_side = config.side_by_side
         self._hang_s = self.timeout_s if config.hang_s is None else config.hang_s
         self._public_url = config.public_url or settings.SITE_URL
         self._folder = _folder_of({"state_folder": config.state_folder})
@@ -136,7 +138,7 @@ class Simulated(Connector):
                 ),
             ),
             inventory=True,
-            side_by_side=True,
+            side_by_side=self._side_by_side,
         )
 
     def check(self) -> Health:

@@ -44,6 +44,7 @@ class Permission(StrEnum):
     APPLICATION_DECIDE = "application.decide"
     OFFERING_EDIT = "offering.edit"
     OFFERING_PUBLISH = "offering.publish"
+    PLATFORM_CONNECT = "platform.connect"
     CALL_MANAGE = "call.manage"
     REQUEST_EDIT = "resource_request.edit"
     REQUEST_SUBMIT = "resource_request.submit"
@@ -90,6 +91,7 @@ GLOBAL_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.ADMINISTRATORS_MANAGE,
             Permission.PEOPLE_MANAGE,
             Permission.OFFERING_PUBLISH,
+            Permission.PLATFORM_CONNECT,
             Permission.ALLOCATION_VIEW,
             Permission.ALLOCATION_END,
             Permission.OPERATION_RETRY,
@@ -123,6 +125,7 @@ PROVIDER_PERMISSIONS: dict[Role, frozenset[Permission]] = {
             Permission.ADMINISTRATORS_MANAGE,
             Permission.OFFERING_EDIT,
             Permission.QUOTATION_ANSWER,
+            Permission.PLATFORM_CONNECT,
             Permission.ALLOCATION_VIEW,
             Permission.OPERATION_RETRY,
             Permission.USAGE_REPORT,

@@ -12,10 +12,12 @@ from django.db import transaction
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK, Actor
+from earthcode.catalogue import connecting
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import Workload
 from earthcode.catalogue.retirement import refuse_if_retired
 from earthcode.catalogue.terms import terms_as_json, terms_of
+from earthcode.connectors.base import ConnectorError, SuspendStep
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
@@ -26,7 +28,16 @@ from earthcode.lifecycle import WrongState
 from earthcode.provisioning import messages
 from earthcode.provisioning.events import AllocationEvent, OperationEvent
 from earthcode.provisioning.lifecycle import ALLOCATION
-from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationKind, OperationStatus
+from earthcode.provisioning.models import (
+    Allocation,
+    AllocationStatus,
+    Operation,
+    OperationKind,
+    OperationStatus,
+    PlatformRest,
+    Task,
+    TaskStatus,
+)
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship import checks
 from earthcode.sponsorship.models import Award, RequestLine, ResourceRequest
@@ -42,8 +53,17 @@ LAST_USAGE_WITHIN = timedelta(days=90)
 #: Reports come late: an ended allocation takes usage for so long, unless the provider says earlier that all of it is in.
 LATE_USAGE_WITHIN = timedelta(days=14)
 
+#: These make the people those of the project as they are when the work begins.
+_READ_PEOPLE = (OperationKind.PROVISION, OperationKind.SYNC_PEOPLE)
+
 #: Names our own keys: the same thing always has the same key.
 _KEYS = uuid.UUID("c6c3b0de-3c0b-4a3e-9f53-0f5a5b1a7a52")
+
+
+class CannotSuspend(Refused):
+    """The platform has no way to suspend, or not this step."""
+
+    code = "cannot_suspend"
 
 
 class AwardOver(Refused):
@@ -207,9 +227,8 @@ def end(allocation: Allocation, *, reason: str, by: Actor, at: datetime) -> None
     ALLOCATION.advance(allocation, "end", by=by, at=at, data={"reason": reason}, end_reason=reason)
     # A worker may be at one of these now. It may finish its call, whose outcome counts for nothing any more; the
     # operation stays held until then, so that nothing else is done on the platform meanwhile.
-    allocation.operations.filter(status=OperationStatus.QUEUED).update(
-        status=OperationStatus.SUPERSEDED, finished_at=at
-    )
+    Task.objects.open().filter(operation__allocation=allocation).update(status=TaskStatus.WITHDRAWN)
+    allocation.operations.open().update(status=OperationStatus.SUPERSEDED, finished_at=at)
     _queue(allocation, OperationKind.DEPROVISION, at=at)
 
 
@@ -224,6 +243,67 @@ def end_overdue(*, at: datetime) -> int:
             continue  # somebody was faster
         ended += 1
     return ended
+
+
+def suspend_steps(allocation: Allocation) -> tuple[SuspendStep, ...]:
+    """How far the allocation's platform can suspend; none where it cannot, or cannot be reached for want of settings."""
+    try:
+        with connecting.connector_of(allocation.platform) as connector:
+            return connector.capabilities.suspend
+    except ConnectorError:
+        return ()
+
+
+@transaction.atomic
+def suspend(allocation: Allocation, step: SuspendStep, *, reason: str, by: Actor, at: datetime) -> Operation | None:
+    """Have the platform suspend the allocation as far as ``step``; ``reason`` is a code (``exhausted``, ``expired``, …).
+
+    Asked again for the step it is in or on its way to, nothing happens and None is returned. The status becomes "suspended"
+    when the platform has confirmed it. Raises ``CannotSuspend``, ``WrongState`` and ``NotPermitted``.
+    """
+    if isinstance(by, User) and not by.may(Permission.ALLOCATION_END, allocation):
+        raise NotPermitted(f"You do not have the role that allows this on {allocation}.")
+    locked = Allocation.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation.pk)
+    if locked.status not in {AllocationStatus.ACTIVE, AllocationStatus.SUSPENDED}:
+        raise WrongState(f"{locked} is “{locked.get_status_display()}”, so it cannot be suspended now.")
+    if locked.suspend_step == step:
+        return None
+    if step not in suspend_steps(locked):
+        raise CannotSuspend("This platform has no way to suspend access like this.")
+    locked.suspend_step, locked.suspend_reason = step.value, reason
+    locked.save(update_fields=["suspend_step", "suspend_reason"])
+    allocation.suspend_step, allocation.suspend_reason = locked.suspend_step, locked.suspend_reason
+    _not_wanted_any_more(locked, OperationKind.SUSPEND, OperationKind.RESUME, at=at)
+    operation = _queue(locked, OperationKind.SUSPEND, at=at)
+    data = {"step": step.value, "reason": reason, "operation": str(operation.key)}
+    audit.record(AllocationEvent.ASK_SUSPEND, by=by, about=locked, at=at, data=data)
+    return operation
+
+
+@transaction.atomic
+def resume(allocation: Allocation, *, reason: str, by: Actor, at: datetime) -> Operation | None:
+    """Have the platform undo the suspension, whatever its step; None where there is none. ``reason`` is a code."""
+    if isinstance(by, User) and not by.may(Permission.ALLOCATION_END, allocation):
+        raise NotPermitted(f"You do not have the role that allows this on {allocation}.")
+    locked = Allocation.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation.pk)
+    if not locked.suspend_step or locked.status not in {AllocationStatus.ACTIVE, AllocationStatus.SUSPENDED}:
+        return None
+    locked.suspend_step = locked.suspend_reason = ""
+    locked.save(update_fields=["suspend_step", "suspend_reason"])
+    allocation.suspend_step = allocation.suspend_reason = ""
+    _not_wanted_any_more(locked, OperationKind.SUSPEND, OperationKind.RESUME, at=at)
+    operation = _queue(locked, OperationKind.RESUME, at=at)
+    data = {"reason": reason, "operation": str(operation.key)}
+    audit.record(AllocationEvent.ASK_RESUME, by=by, about=locked, at=at, data=data)
+    return operation
+
+
+def _not_wanted_any_more(allocation: Allocation, *kinds: OperationKind, at: datetime) -> None:
+    """What was asked for before and is not done yet: the later word counts."""
+    Task.objects.open().filter(operation__allocation=allocation, operation__kind__in=kinds).update(
+        status=TaskStatus.WITHDRAWN
+    )
+    allocation.operations.open().filter(kind__in=kinds).update(status=OperationStatus.SUPERSEDED, finished_at=at)
 
 
 @transaction.atomic
@@ -271,12 +351,15 @@ def retry(operation: Operation, *, by: User, at: datetime) -> None:
         raise WrongState("There is no failed operation to retry.")
     if latest.kind == OperationKind.PROVISION:
         ALLOCATION.advance(allocation, "retry", by=by, at=at)
+    latest.tasks.update(counts=False)
     latest.status = OperationStatus.QUEUED
     latest.attempts = 0
     latest.retries += 1
     latest.due_at = at
     latest.finished_at = None
     latest.save(update_fields=["status", "attempts", "retries", "due_at", "finished_at"])
+    # Whoever asks knows that something was mended: the platform is tried at once.
+    PlatformRest.objects.filter(platform=allocation.platform_id).update(failures=0, until=None)
     audit.record(OperationEvent.RETRY, by=by, about=latest, at=at, data={"retries": latest.retries})
     wake_after_commit(RUN_OPERATIONS)
 
@@ -313,8 +396,15 @@ def sync_people(allocation: Allocation, *, by: Actor, at: datetime) -> None:
     locked = Allocation.objects.select_for_update(no_key=True, of=("self",)).get(pk=allocation.pk)
     # Setting up reads the people when it starts and compares them when it is done; a failed or ended one has no access.
     # The same goes for an update that is queued or under way.
-    if locked.status != AllocationStatus.ACTIVE or locked.operations.filter(status=OperationStatus.QUEUED).exists():
+    if locked.status not in {AllocationStatus.ACTIVE, AllocationStatus.SUSPENDED}:
         return
+    if locked.operations.waiting().filter(kind__in=_READ_PEOPLE).exists():
+        return
+    # Somebody at the provider who was asked for an earlier list is asked for today's instead.
+    for former in locked.operations.filter(status=OperationStatus.NEEDS_PERSON, kind=OperationKind.SYNC_PEOPLE):
+        former.tasks.open().update(status=TaskStatus.WITHDRAWN)
+        former.status, former.finished_at = OperationStatus.SUPERSEDED, at
+        former.save(update_fields=["status", "finished_at"])
     operation = _queue(locked, OperationKind.SYNC_PEOPLE, at=at)
     audit.record(AllocationEvent.SYNC_PEOPLE, by=by, about=locked, at=at, data={"operation": str(operation.key)})
 

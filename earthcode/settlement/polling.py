@@ -13,12 +13,13 @@ from decimal import Decimal
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 
 from earthcode.audit.actors import WORKER
 from earthcode.catalogue.metrics import Metric
 from earthcode.catalogue.models import Platform
 from earthcode.catalogue.pricing import Workload
+from earthcode.connectors import reasons
 from earthcode.connectors.base import Connector, ConnectorError, NeedsPerson, NotYet
 from earthcode.connectors.registry import connector_for
 from earthcode.connectors.usage import RecordKind, Unit, UsagePage, UsageRecord
@@ -62,7 +63,7 @@ def read_all_due(*, clock: Callable[[], datetime]) -> int:
 def read_next(*, clock: Callable[[], datetime]) -> bool:
     """Read one page of the feed that is due for longest; False if none is due."""
     waiting = Feed.objects.filter(allocation__usage_closed_at=None)
-    feed = claim_next(waiting, at=clock(), lease=timedelta(seconds=settings.OPERATION_LEASE_S))
+    feed = claim_next(waiting, at=clock(), lease=timedelta(seconds=settings.OPERATION_TIME_S))
     if feed is None:
         return False
     allocation = Allocation.objects.select_related("platform__provider", "plan__offering", "award__project").get(
@@ -74,6 +75,12 @@ def read_next(*, clock: Callable[[], datetime]) -> bool:
             page = connector.usage(order_for(allocation), feed.cursor) if meters else None
     except (ConnectorError, NotYet, NeedsPerson) as error:
         _record_failure(feed, error, at=clock())
+        return True
+    except DatabaseError:
+        raise
+    except Exception:  # a stranger's answer or a stranger's package: no other feed waits for it
+        logger.exception("usage of %s could not be read", allocation)
+        _record_failure(feed, ConnectorError(reasons.CONNECTOR_BROKEN), at=clock())
         return True
     pause = timedelta(seconds=min((meter.poll_every_s for meter in meters), default=24 * 3600))
     _record(feed, allocation, page, pause=pause, at=clock())

@@ -139,7 +139,7 @@ def pdf(**_: object) -> list[checks.CheckMessage]:
 
 @checks.register(checks.Tags.compatibility)
 def connectors(**_: object) -> list[checks.CheckMessage]:
-    """Each of ``CONNECTORS`` is there, is a connector, and is done before the lease of its operation ends."""
+    """Each of ``CONNECTORS`` is there, is a connector, and is done before a worker loses its claim."""
     found: list[checks.CheckMessage] = []
     for kind, path in settings.CONNECTORS.items():
         try:
@@ -162,12 +162,12 @@ def connectors(**_: object) -> list[checks.CheckMessage]:
                 )
             )
             continue
-        if connector.timeout_s >= settings.OPERATION_LEASE_S:
+        if connector.timeout_s >= settings.OPERATION_TIME_S:
             found.append(
                 checks.Error(
-                    f"OPERATION_LEASE_S is {settings.OPERATION_LEASE_S}, but the connector “{kind}” may work for "
-                    f"{connector.timeout_s:g} seconds: a second worker would begin while the first is still at it.",
-                    hint=f"Set OPERATION_LEASE_S to more than {connector.timeout_s:g}; twice as much is a good choice.",
+                    f"OPERATION_TIME_S is {settings.OPERATION_TIME_S}, but the connector “{kind}” may work for "
+                    f"{connector.timeout_s:g} seconds: a worker would lose its claim while it is still at it.",
+                    hint=f"Set OPERATION_TIME_S to more than {connector.timeout_s:g}; twice as much is a good choice.",
                     id="web.E010",
                 )
             )

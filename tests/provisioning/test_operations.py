@@ -159,7 +159,7 @@ def test_a_busy_platform_is_asked_again_later_and_works_in_the_end(
     assert operation.status == OperationStatus.QUEUED
     assert "busy" in operation.error
     assert not operation.error_permanent
-    assert operation.due_at == clock.now + operations.FIRST_PAUSE
+    assert clock.now < operation.due_at <= clock.now + operations.FIRST_PAUSE
     assert stored(on_hub).status == AllocationStatus.PROVISIONING
     assert run(clock) == 0, "it is not due yet"
 
@@ -187,9 +187,9 @@ def test_pauses_grow_to_a_limit_and_the_attempts_end(
 
     assert operation.status == OperationStatus.FAILED
     assert operation.attempts == operations.ATTEMPTS_MAX == len(pauses)
-    assert pauses[:-1] == sorted(pauses[:-1])
-    assert pauses[0] == operations.FIRST_PAUSE
-    assert pauses[-2] == operations.LONGEST_PAUSE
+    for number, pause in enumerate(pauses[:-1]):
+        longest = min(operations.FIRST_PAUSE * 2**number, operations.LONGEST_PAUSE)
+        assert 0.8 * longest <= pause <= longest
     assert stored(on_hub).status == AllocationStatus.FAILED
     assert told(alice, "could not be set up")
     assert told(petra, "could not be set up")
@@ -217,7 +217,7 @@ def test_a_refusal_fails_at_once_with_the_reason_and_tells_those_concerned(
     assert stored(on_hub).status == AllocationStatus.FAILED
     assert [operation.error in message.body for message in told(alice, "could not be set up")] == [True]
     assert [operation.error in message.body for message in told(petra, "could not be set up")] == [True]
-    assert not told(ben, "could not be set up")
+    assert told(ben, "could not be set up"), "all of the project are told of a failure, as of a success"
     assert not told(maria, "could not be set up")
     clock.forward(days=30)
     assert run(clock) == 0
@@ -234,9 +234,7 @@ def test_where_a_provider_has_nobody_here_the_managers_are_told(
     assert not told(petra, "could not be set up")
 
 
-@pytest.mark.parametrize(
-    "changes", [{"connector": ""}, {"connector": "carrier-pigeon"}, {"connector_config": {"behaviour": "dances"}}]
-)
+@pytest.mark.parametrize("changes", [{"connector": "carrier-pigeon"}, {"connector_config": {"behaviour": "dances"}}])
 def test_a_platform_that_is_not_set_up_here_fails_at_once(
     on_hub: Allocation, hub_platform: Platform, clock: Clock, changes: dict[str, Any]
 ) -> None:

@@ -133,9 +133,9 @@ def test_people_who_may_not_sign_in_are_in_no_order(on_hub: Allocation, ben: Use
     assert [person.username for person in operations.order_for(on_hub).people] == ["alice"]
 
 
-def test_the_database_refuses_a_second_open_operation(on_hub: Allocation, now: datetime) -> None:
-    with pytest.raises(IntegrityError, match="provisioning_one_open_operation"), transaction.atomic():
-        actions._queue(on_hub, OperationKind.SYNC_PEOPLE, at=now)
+def test_the_database_refuses_a_second_open_operation_of_a_kind(on_hub: Allocation, now: datetime) -> None:
+    with pytest.raises(IntegrityError, match="provisioning_one_open_operation_of_a_kind"), transaction.atomic():
+        actions._queue(on_hub, OperationKind.PROVISION, at=now)
 
 
 def test_the_database_refuses_an_allocation_of_nothing(on_hub: Allocation) -> None:

@@ -97,7 +97,7 @@ def test_a_connector_that_is_none_is_named(settings: Any, path: str, expected: s
 @pytest.mark.parametrize(("lease", "expected"), [(59, {"web.E010"}), (60, {"web.E010"}), (61, set())])
 def test_a_lease_outlasts_the_connectors(settings: Any, lease: int, expected: set[str]) -> None:
     settings.CONNECTORS = {"slow": "earthcode.connectors.base.Connector"}
-    settings.OPERATION_LEASE_S = lease
+    settings.OPERATION_TIME_S = lease
 
     assert found(*checks.connectors()) == expected
 

@@ -84,7 +84,7 @@ STATUSES: dict[str, Status] = {
         _("Running low"), "ph4", "warn", _("At this pace the credits end before the allocation does."), _("You")
     ),
     "suspended": Status(
-        _("Paused"), "ph-q", "bad", _("No credits are left, or the provider stopped it."), _("You or the provider")
+        _("Suspended"), "ph-q", "bad", _("Nothing new can be started. Nothing was deleted."), _("You or the provider")
     ),
     "ending": Status(_("Ending"), "ph4", "mute", _("Access is being removed on the platform."), _("Nobody")),
     "closed": Status(_("Ended"), "ph4", "mute", _("It is over. You can still read its statement."), _("Nobody")),
@@ -113,6 +113,10 @@ STATUSES: dict[str, Status] = {
     "applicationitem.accepted": Status(_("Accepted"), "ph4", "ok", _("The evidence is good."), _("Nobody")),
     # operations on a platform
     "operation.queued": Status(_("Waiting"), "ph1", "info", _("A worker takes it next."), _("Nobody")),
+    "operation.waiting": Status(_("In progress"), "ph2", "info", _("The platform is at it."), _("Platform")),
+    "operation.needs_person": Status(
+        _("With the provider"), "ph1", "info", _("The provider was asked to do it."), _("Provider")
+    ),
     "operation.succeeded": Status(_("Done"), "ph4", "ok", _("The platform did it."), _("Nobody")),
     "operation.failed": Status(
         _("Failed"), "ph-x", "bad", _("The platform refused or could not do it."), _("Provider")
@@ -120,6 +124,11 @@ STATUSES: dict[str, Status] = {
     "operation.superseded": Status(
         _("Not needed"), "ph0", "mute", _("The allocation was ended before this was done."), _("Nobody")
     ),
+    # what people at a provider are asked to do
+    "task.open": Status(_("To do"), "ph1", "info", _("It waits for the provider’s answer."), _("Provider")),
+    "task.done": Status(_("Confirmed"), "ph4", "ok", _("The provider did it."), _("Nobody")),
+    "task.declined": Status(_("Declined"), "ph-x", "bad", _("The provider will not do it."), _("You")),
+    "task.withdrawn": Status(_("Not needed"), "ph0", "mute", _("It was not needed any more."), _("Nobody")),
     # e-mails
     "message.queued": Status(_("Waiting"), "ph1", "info", _("The e-mail goes out next."), _("Nobody")),
     "message.sent": Status(_("Sent"), "ph4", "ok", _("The mail server accepted the e-mail."), _("Nobody")),

@@ -13,11 +13,12 @@ from django.utils.translation import gettext_lazy
 from earthcode.audit.events import EventName, words_of
 from earthcode.audit.models import Event
 from earthcode.catalogue.events import OfferingEvent, PlatformEvent
+from earthcode.connectors.registry import sentence
 from earthcode.identity.events import OrganisationEvent, ProjectEvent, UserEvent
 from earthcode.ledger.events import LedgerEvent
 from earthcode.lib.money import as_text
 from earthcode.onboarding.events import ApplicationEvent, ItemEvent
-from earthcode.provisioning.events import AllocationEvent, OperationEvent
+from earthcode.provisioning.events import AllocationEvent, OperationEvent, PlatformUsernameEvent, TaskEvent
 from earthcode.publishing.events import DraftEvent, MaintenanceEvent
 from earthcode.science.events import ScienceEvent
 from earthcode.settlement.events import UsageReportEvent
@@ -96,6 +97,11 @@ _LINES: dict[str, _Line] = {
         "ph-q", _of_allocation(gettext_lazy("%(allocation)s could not be set up")), quote="error", is_plain=True
     ),
     AllocationEvent.RETRY: _Line("ph3", _of_allocation(gettext_lazy("%(allocation)s is tried again"))),
+    AllocationEvent.SUSPEND: _Line("ph-q", _of_allocation(gettext_lazy("%(allocation)s is suspended"))),
+    AllocationEvent.RESUME: _Line("ph4", _of_allocation(gettext_lazy("%(allocation)s is resumed"))),
+    TaskEvent.ASK: _Line("ph1", _of_allocation(gettext_lazy("Provider of %(allocation)s asked"))),
+    TaskEvent.CONFIRM: _Line("ph4", _of_allocation(gettext_lazy("Provider of %(allocation)s confirmed"))),
+    TaskEvent.DECLINE: _Line("ph-q", _of_allocation(gettext_lazy("Provider of %(allocation)s declined"))),
     AllocationEvent.SYNC_PEOPLE: _Line("ph4", _of_allocation(gettext_lazy("People of %(allocation)s updated"))),
     AllocationEvent.END: _Line("ph4", _of_allocation(gettext_lazy("%(allocation)s is ending")), quote="reason"),
     AllocationEvent.CLOSE: _Line("ph4", _of_allocation(gettext_lazy("%(allocation)s has ended"))),
@@ -137,6 +143,11 @@ IN_THE_TRAIL_ONLY: frozenset[EventName] = frozenset(
         # each visit to a platform, and each piece of work there
         AllocationEvent.OPEN,
         AllocationEvent.CLOSE_USAGE,
+        AllocationEvent.ASK_SUSPEND,
+        AllocationEvent.ASK_RESUME,
+        AllocationEvent.CHANGE,
+        AllocationEvent.REVEAL,
+        *PlatformUsernameEvent,
         *OperationEvent,
         *UsageReportEvent,
         # what has pages of its own
@@ -187,6 +198,8 @@ def _entry(event: Event, line: _Line, *, own_page: bool) -> TimelineEntry:
     # A clock or a worker is nobody to name.
     by = "" if event.actor_id.startswith("system:") else event.actor_name
     quote: Any = event.data.get(line.quote, "") if line.quote else ""
+    if line.quote == "error" and not quote and "code" in event.data:
+        quote = sentence(event.data["code"], event.data.get("parameters", {}), kind=event.data.get("kind", ""))
     named = own_page and event.name in _NAMED_ON_ITS_PAGE
     return TimelineEntry(
         icon=line.icon,

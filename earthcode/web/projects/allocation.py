@@ -27,7 +27,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from django_htmx.http import HttpResponseClientRefresh
 
 from earthcode.audit.queries import history_of
+from earthcode.catalogue import connecting
 from earthcode.catalogue.pricing import Quote, QuoteLine, Workload
+from earthcode.connectors.registry import sentence
 from earthcode.identity.models import Membership, User
 from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.ledger import queries as books
@@ -36,7 +38,8 @@ from earthcode.lib.errors import NotPermitted, Refused
 from earthcode.lib.money import MICRO, as_text
 from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.lifecycle import ALLOCATION
-from earthcode.provisioning.models import Allocation, AllocationStatus, Operation, OperationStatus
+from earthcode.provisioning.messages import who_was_told
+from earthcode.provisioning.models import OPEN, Allocation, AllocationStatus, Operation, OperationStatus
 from earthcode.provisioning.queries import allocations_visible_to, open_steps
 from earthcode.web.catalogue.notices import notices_of
 from earthcode.web.parts.allocation_rows import words_for_end
@@ -136,6 +139,8 @@ class OperationRow:
     #: What the platform said, where it said no.
     error: str
     may_retry: bool
+    #: What the reader is asked to answer here, by its number.
+    task: int | None = None
 
 
 @dataclass(frozen=True)
@@ -148,13 +153,15 @@ class SetUp:
     seconds: int
     #: What the page has seen; it changes whenever the panel would read otherwise.
     token: str
+    #: Who was told of a failure: only who really was.
+    told: str = ""
 
 
 def _set_up(allocation: Allocation, operations: Sequence[Operation], *, by: User) -> SetUp:
     now = timezone.now()
     latest = operations[0] if operations else None
     retry = open_steps(allocation, by=by, latest=latest).retry
-    waiting = latest is not None and latest.status == OperationStatus.QUEUED
+    waiting = latest is not None and latest.status in OPEN
     # A platform that answered "not now" is asked again later; there is no use in looking every moment until then.
     soon = latest is not None and latest.due_at <= now + timedelta(seconds=15)
     token = allocation.status
@@ -166,15 +173,33 @@ def _set_up(allocation: Allocation, operations: Sequence[Operation], *, by: User
             OperationRow(
                 operation=operation,
                 text=_told(operation, now=now),
-                error=operation.error if operation.status in (OperationStatus.QUEUED, OperationStatus.FAILED) else "",
+                error=_why(operation, allocation),
                 may_retry=retry is not None and operation.pk == retry.pk,
+                task=_task(operation, by=by),
             )
             for operation in operations
         ],
         under_way=waiting,
         seconds=2 if soon else 10,
         token=token,
+        told=who_was_told(allocation) if latest is not None and latest.status == OperationStatus.FAILED else "",
     )
+
+
+def _task(operation: Operation, *, by: User) -> int | None:
+    """What waits for the reader's own answer."""
+    if operation.status != OperationStatus.NEEDS_PERSON or not by.may(Permission.OPERATION_RETRY, operation):
+        return None
+    return operation.tasks.open().values_list("pk", flat=True).first()
+
+
+def _why(operation: Operation, allocation: Allocation) -> str:
+    """What the platform said, where that still matters, in the reader's language."""
+    if operation.status not in (OperationStatus.QUEUED, OperationStatus.FAILED) or not operation.error:
+        return ""
+    if not operation.error_code:
+        return operation.error
+    return sentence(operation.error_code, operation.error_parameters, kind=connecting.kind_of(allocation.platform))
 
 
 def _is_at_work(operation: Operation, *, now: datetime) -> bool:
@@ -199,12 +224,30 @@ def _told(operation: Operation, *, now: datetime) -> str:
                 else _("It is not tried again automatically.")
             )
             return f"{finished}, {tried}. {advice}"
+    if operation.status == OperationStatus.NEEDS_PERSON:
+        return _asked(operation)
     if _is_at_work(operation, now=now):
         return _("The platform is being called now.")
+    if operation.status == OperationStatus.WAITING:
+        return _("The platform has accepted it and is working on it. It is asked again at %(time)s.") % {
+            "time": date_format(timezone.localtime(operation.due_at), "TIME_FORMAT")
+        }
     if operation.attempts:
         next_try = date_format(timezone.localtime(operation.due_at), "TIME_FORMAT")
         return _("So far %(tried)s. The next attempt is at %(time)s.") % {"tried": tried, "time": next_try}
     return _("A worker takes it next.")
+
+
+def _asked(operation: Operation) -> str:
+    """Who was asked, and by when they promised it."""
+    task = operation.tasks.open().first()
+    if task is None:
+        return _("The provider's answer is being carried out.")
+    platform = operation.allocation.platform
+    words = {"provider": str(platform.provider), "day": date_format(task.due_on)}
+    if connecting.administrators_of(platform).exists():
+        return _("%(provider)s was asked to do this, and promises it by %(day)s.") % words
+    return _("%(provider)s has nobody here, so an ESA operator was asked to arrange it by %(day)s.") % words
 
 
 def _figures(allocation: Allocation, movements: Sequence[books.Movement], *, today: date) -> list[dict[str, object]]:
@@ -351,16 +394,11 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
                 ends,
             ]
         case AllocationStatus.FAILED:
-            provider = str(allocation.platform.provider)
             return [
-                {
-                    "icon": "ph0",
-                    "title": _("Tried again"),
-                    "text": _("%(provider)s can try again.") % {"provider": provider},
-                },
+                {"icon": "ph0", "title": _("Tried again"), "text": who_was_told(allocation)},
                 ends,
             ]
-        case AllocationStatus.ACTIVE:
+        case AllocationStatus.ACTIVE | AllocationStatus.SUSPENDED:
             return [ends]
         case AllocationStatus.ENDING:
             return [

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from earthcode.web.provider import administrators, application, drafts, offerings, orders, statements, usage
+from earthcode.web.provider import administrators, application, desk, drafts, offerings, orders, statements, usage
 
 urlpatterns: list[URLPattern] = [
     path("providers/", application.providers, name="providers"),
@@ -14,6 +14,8 @@ urlpatterns: list[URLPattern] = [
     path("applications/<slug:reference>/withdraw/", application.application_withdraw, name="application_withdraw"),
     path("applications/<slug:reference>/check/", application.application_check, name="application_check"),
     path("provider/orders/", orders.orders, name="orders"),
+    path("provider/tasks/", desk.tasks, name="desk"),
+    path("provider/tasks/<int:pk>/", desk.task, name="desk_task"),
     path("provider/<slug:slug>/administrators/", administrators.administrators, name="administrators"),
     path("provider/<slug:slug>/administrators/add/", administrators.administrator_add, name="administrator_add"),
     path(

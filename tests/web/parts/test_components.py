@@ -37,7 +37,7 @@ STATUS_WORDS = [
     ("failed", "Set-up problem", "ph-q", "bad"),
     ("active", "Active", "ph4", "ok"),
     ("running_low", "Running low", "ph4", "warn"),
-    ("suspended", "Paused", "ph-q", "bad"),
+    ("suspended", "Suspended", "ph-q", "bad"),
     ("closed", "Ended", "ph4", "mute"),
     ("rejected", "Rejected", "ph-x", "bad"),
     ("declined", "Declined", "ph-x", "mute"),

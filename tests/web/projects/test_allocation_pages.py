@@ -196,7 +196,7 @@ def test_the_page_makes_few_queries_however_much_happened(
     assert_queries_do_not_grow(as_alice, f"/allocations/{active.reference}/", rows=rows)
 
 
-def test_the_reason_of_a_failure_is_visible_to_the_scientist(failed: Allocation, as_ben: Client) -> None:
+def test_the_reason_of_a_failure_is_visible_to_the_scientist(failed: Allocation, as_ben: Client, petra: User) -> None:
     page = page_of(as_ben, f"/allocations/{failed.reference}/")
 
     assert "The platform is full." in in_one_line(page)
