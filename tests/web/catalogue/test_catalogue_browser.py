@@ -50,32 +50,32 @@ def test_the_catalogue_can_be_used_by_everybody(visit: Open, complaints: list[st
 def test_prices_and_results_follow_what_is_typed_and_chosen(visit: Open, complaints: list[str]) -> None:
     page = visit()
     page.goto("/catalogue/")
-    expect(page.get_by_role("heading", name="33 offerings")).to_be_visible()
+    expect(page.get_by_role("heading", name="31 offerings and 2 demonstrations")).to_be_visible()
 
     page.locator("#interface-jupyterlab").check()
-    expect(page.get_by_role("heading", name="14 offerings")).to_be_visible()
+    expect(page.get_by_role("heading", name="13 offerings and 1 demonstration")).to_be_visible()
     expect(page.locator("#interface-jupyterlab")).to_be_focused()
-    expect(page.locator("#results-status")).to_have_text("14 offerings")
+    expect(page.locator("#results-status")).to_have_text("13 offerings and 1 demonstration")
     assert page.url.endswith("/catalogue/?interface=jupyterlab")
 
     page.get_by_label("Running time").fill("120")
-    expect(page.locator(".offering-card", has_text="Demonstration notebooks").locator(".price-total")).to_have_text(
-        "486 cr"
-    )
+    # Made-up offerings are last, on the next page; this one's link carries the hours.
+    cdse = page.locator(".offering-card", has_text="CDSE openEO Federation").get_by_role("link", name="CDSE openEO")
+    expect(cdse.first).to_have_attribute("href", "/catalogue/cdse-openeo-federation/?hours=120")
     expect(page.get_by_label("Running time")).to_be_focused()
     assert page.url.endswith("/catalogue/?interface=jupyterlab&hours=120")
 
     page.get_by_label("Search offerings").fill("demonstrasion")
-    expect(page.get_by_role("heading", name="1 offering")).to_be_visible()
+    expect(page.get_by_role("heading", name="0 offerings and 1 demonstration")).to_be_visible()
     expect(page.get_by_text("No offering says “demonstrasion”")).to_be_visible()
     expect(page.get_by_label("Sort by")).to_have_value("")
 
     page.locator(".chips").get_by_role("link", name="JupyterLab").click()
-    expect(page.get_by_role("heading", name="2 offerings")).to_be_visible()
+    expect(page.get_by_role("heading", name="0 offerings and 2 demonstrations")).to_be_visible()
     expect(page.locator("#interface-jupyterlab")).not_to_be_checked()
 
     page.go_back()
-    expect(page.get_by_role("heading", name="1 offering")).to_be_visible()
+    expect(page.get_by_role("heading", name="0 offerings and 1 demonstration")).to_be_visible()
     expect(page.locator("#interface-jupyterlab")).to_be_checked()
     expect(page.get_by_label("Search offerings")).to_have_value("demonstrasion")
     assert complaints == []
@@ -103,11 +103,14 @@ def test_without_script_everything_is_a_form_and_a_link(visit: Open) -> None:
 
     page.get_by_label("Search offerings").fill("jupiter")
     page.get_by_role("button", name="Search").click()
-    expect(page.get_by_role("heading", name="14 offerings")).to_be_visible()
+    expect(page.get_by_role("heading", name="13 offerings and 1 demonstration")).to_be_visible()
+    # The folds open without script, too.
+    page.locator(".facets > summary").click()
     page.get_by_role("checkbox", name="Sentinel-2", exact=False).first.check()
     page.get_by_role("button", name="Show offerings").click()
-    expect(page.get_by_role("heading", name="10 offerings")).to_be_visible()
+    expect(page.get_by_role("heading", name="9 offerings and 1 demonstration")).to_be_visible()
     expect(page.get_by_label("Search offerings")).to_have_value("jupiter")
+    page.locator(".workload summary").first.click()
     page.get_by_label("Processors").fill("16")
     page.get_by_role("button", name="Update prices").click()
     card = page.locator(".offering-card", has_text="Demonstration notebooks")
@@ -126,7 +129,7 @@ def test_on_a_phone_workload_and_filters_fold_away(visit: Open) -> None:
     page.locator(".facets > summary").click()
     page.locator("#interface-jupyterlab").check()
 
-    expect(page.get_by_role("heading", name="14 offerings")).to_be_visible()
+    expect(page.get_by_role("heading", name="13 offerings and 1 demonstration")).to_be_visible()
     # The filters stay open for the next choice.
     expect(page.locator("#interface-jupyterlab")).to_be_visible()
     expect(page.locator("#filters-chosen")).to_have_text("1 on")
