@@ -16,14 +16,14 @@ from earthcode.connectors.registry import connector_type, kinds
 from earthcode.connectors.usage import RecordKind, UsagePage, UsageRecord
 from tests.connectors.conftest import PEERS, MakeOrder, MakePerson, every_kind
 from tests.connectors.peers import Peer
-from tests.connectors.verbs import VERBS, able, offered, says_nothing_it_should_not
+from tests.connectors.verbs import VERBS, able, does_not_apply, offered, says_nothing_it_should_not
 
 
 @pytest.fixture
 def suspending(peer: Peer) -> tuple[SuspendStep, ...]:
     steps = able(peer).suspend
     if not steps:
-        pytest.skip("this kind does not suspend, and says so")
+        does_not_apply("this kind does not suspend, and says so")
     return steps
 
 
@@ -110,7 +110,7 @@ def test_check_finds_a_platform_in_order(peer: Peer) -> None:
 def test_check_notices_a_wrong_secret(peer: Peer) -> None:
     stranger = peer.stranger()
     if stranger is None:
-        pytest.skip("nothing is called")
+        does_not_apply("nothing is called")
     with stranger:
         assert not stranger.check().ok
 
@@ -118,7 +118,7 @@ def test_check_notices_a_wrong_secret(peer: Peer) -> None:
 def test_check_notices_a_platform_that_does_not_answer(peer: Peer) -> None:
     unreachable = peer.unreachable()
     if unreachable is None:
-        pytest.skip("nothing is called")
+        does_not_apply("nothing is called")
     with unreachable:
         assert not unreachable.check().ok
 
@@ -353,7 +353,7 @@ def test_an_allocation_can_be_set_up_again_after_it_was_taken_away(peer: Peer, o
 
 def test_change_brings_the_order_up_to_date_and_twice_is_once(peer: Peer, order: MakeOrder) -> None:
     if not able(peer).change:
-        pytest.skip("this kind changes nothing, and says so")
+        does_not_apply("this kind changes nothing, and says so")
     before = order(quantities={"vcpu_hour": "100"})
     after = replace(before, quantities={"vcpu_hour": "250.5"}, ends_at=before.ends_at + timedelta(days=31))
     with peer.connector() as connector:
@@ -521,7 +521,7 @@ def everything_used(connector: Connector, order: Order, cursor: str = "") -> tup
 
 def test_usage_of_what_was_never_used_is_nothing(peer: Peer, order: MakeOrder) -> None:
     if not able(peer).usage:
-        pytest.skip("this kind measures nothing, and says so")
+        does_not_apply("this kind measures nothing, and says so")
     ours = order()
     with peer.connector() as connector:
         connector.ensure(ours)
@@ -536,7 +536,7 @@ def test_usage_of_what_was_never_used_is_nothing(peer: Peer, order: MakeOrder) -
 
 def test_usage_of_what_does_not_exist_is_said_to_be_unknown_or_nothing(peer: Peer, order: MakeOrder) -> None:
     if not able(peer).usage:
-        pytest.skip("this kind measures nothing, and says so")
+        does_not_apply("this kind measures nothing, and says so")
     with peer.connector() as connector:
         assert connector.usage(order(), "").records == ()
 
@@ -544,7 +544,7 @@ def test_usage_of_what_does_not_exist_is_said_to_be_unknown_or_nothing(peer: Pee
 @pytest.mark.parametrize("cursor", ["garbage", "{", '{"at": 3}', "[" * 5000, "-1", "9" * 400, "\x00", "null"])
 def test_a_cursor_that_makes_no_sense_costs_no_usage(peer: Peer, order: MakeOrder, cursor: str) -> None:
     if not able(peer).usage:
-        pytest.skip("this kind measures nothing, and says so")
+        does_not_apply("this kind measures nothing, and says so")
     ours = order()
     with peer.connector() as connector:
         connector.ensure(ours)
@@ -556,7 +556,7 @@ def test_a_cursor_that_makes_no_sense_costs_no_usage(peer: Peer, order: MakeOrde
 
 def test_usage_read_in_any_cut_is_the_same(peer: Peer, order: MakeOrder, alice: Person) -> None:
     if not peer.usable:
-        pytest.skip("what was used is made in a test of its own")
+        does_not_apply("what was used is made in a test of its own")
     ours = order(alice)
     metrics = {meter.metric: meter for meter in able(peer).usage}
     now = datetime.now(UTC).replace(microsecond=0)
@@ -599,7 +599,7 @@ def inventory_of(connector: Connector) -> list[InventoryItem]:
 
 def test_inventory_shows_what_is_ours_and_nothing_after_the_end(peer: Peer, order: MakeOrder) -> None:
     if not able(peer).inventory:
-        pytest.skip("this kind has no inventory, and says so")
+        does_not_apply("this kind has no inventory, and says so")
     first, second = order(), order()
     with peer.connector() as connector:
         connector.ensure(first)
@@ -620,7 +620,7 @@ def test_inventory_shows_what_is_ours_and_nothing_after_the_end(peer: Peer, orde
 
 def test_inventory_is_whole_where_there_is_more_than_a_page(peer: Peer, order: MakeOrder) -> None:
     if not able(peer).inventory or peer.address is not None:
-        pytest.skip("made by hand in this kind's own tests")
+        does_not_apply("made by hand in this kind's own tests")
     ours = [order() for _ in range(120)]
     with peer.connector() as connector:
         for each in ours:

@@ -8,17 +8,25 @@ from earthcode.connectors import rest
 from earthcode.connectors.base import ConnectorError
 from tests.connectors.conftest import MakeOrder, MakePerson
 from tests.connectors.peers import Peer
-from tests.connectors.verbs import VERBS, able, every_fault, every_verb, offered, says_nothing_it_should_not
+from tests.connectors.verbs import (
+    VERBS,
+    able,
+    does_not_apply,
+    every_fault,
+    every_verb,
+    offered,
+    says_nothing_it_should_not,
+)
 from tests.support.faultproxy import Fault, faultproxy
 
 
 @every_verb
 def test_a_wrong_secret_is_permanent_and_changes_nothing(peer: Peer, order: MakeOrder, verb: str) -> None:
     if not offered(verb, able(peer)):
-        pytest.skip("not declared")
+        does_not_apply("not declared")
     stranger = peer.stranger()
     if stranger is None:
-        pytest.skip("nothing is called")
+        does_not_apply("nothing is called")
     ours = order()
     with peer.connector() as connector:
         connector.ensure(ours)
@@ -35,10 +43,10 @@ def test_a_wrong_secret_is_permanent_and_changes_nothing(peer: Peer, order: Make
 @every_verb
 def test_a_platform_that_does_not_answer_is_worth_another_try(peer: Peer, order: MakeOrder, verb: str) -> None:
     if not offered(verb, able(peer)) or verb == "inventory":
-        pytest.skip("not declared")
+        does_not_apply("not declared")
     unreachable = peer.unreachable()
     if unreachable is None:
-        pytest.skip("nothing is called")
+        does_not_apply("nothing is called")
     ours = order()
     with peer.connector() as connector:
         connector.ensure(ours)
@@ -70,7 +78,7 @@ def test_whatever_comes_back_is_a_reason_and_worth_another_try_unless_it_refuses
 ) -> None:
     assert wired.address is not None
     if not offered(verb, able(wired)):
-        pytest.skip("not declared")
+        does_not_apply("not declared")
     monkeypatch.setattr(rest, "CALL_MAX_S", 0.4)
     monkeypatch.setattr(rest, "ANSWER_MAX", 500_000)
     ours = order()
@@ -96,7 +104,7 @@ def test_a_fault_at_any_call_leaves_what_the_next_attempt_completes(
     """The fault begins after one call, after two, …, until the work is through without meeting it."""
     assert wired.address is not None
     if not offered(verb, able(wired)):
-        pytest.skip("not declared")
+        does_not_apply("not declared")
     carla = person("carla")
     ours = order(carla)
     with faultproxy(wired.address) as proxy:

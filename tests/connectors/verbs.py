@@ -1,12 +1,13 @@
 """The contract's operations by name, so that each can be tried in the same way."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
 from earthcode.connectors.base import Capabilities, Connector, ConnectorError, Order
 from tests.connectors.peers import Peer
+from tests.strict_plugin import NOT_APPLICABLE
 from tests.support.faultproxy import Fault
 
 VERBS: dict[str, Callable[[Connector, Order], Any]] = {
@@ -23,6 +24,11 @@ VERBS: dict[str, Callable[[Connector, Order], Any]] = {
 every_verb = pytest.mark.parametrize("verb", VERBS)
 #: What a platform may answer to any call, however it came to it; each has to end as a reason.
 every_fault = pytest.mark.parametrize("fault", [each for each in Fault if each not in {Fault.NONE, Fault.LOST}])
+
+
+def does_not_apply(why: str) -> NoReturn:
+    """The test asks for what this kind of platform does not have, and its connector declares not to do."""
+    pytest.skip(NOT_APPLICABLE + why)
 
 
 def offered(verb: str, able: Capabilities) -> bool:
