@@ -58,7 +58,7 @@ _AUDIENCE_OF_ROLE: dict[Role, Audience] = {
     Role.AUDITOR: Audience.AUDITOR,
 }
 
-#: Label and URL name, at most five. An entry whose page does not exist (yet) is left out.
+#: Label and URL name, at most five. A test asks for the page of each.
 _VISITOR_ENTRIES: list[tuple[Words, str]] = [
     (_("Catalogue"), "catalogue"),
     (_("Science"), "science"),
@@ -87,7 +87,6 @@ _ENTRIES: dict[Audience, list[tuple[Words, str]]] = {
         (_("Audit"), "audit"),
     ],
     Audience.TECHNICAL_OFFICER: [
-        (_("Endorsements"), "endorsements"),
         (_("Requests"), "requests"),
         (_("Projects"), "projects"),
         (_("Catalogue"), "catalogue"),
@@ -100,7 +99,6 @@ _ENTRIES: dict[Audience, list[tuple[Words, str]]] = {
     Audience.AUDITOR: [
         (_("Requests"), "requests"),
         (_("Allocations"), "allocations"),
-        (_("Reports"), "reports"),
         (_("Audit"), "audit"),
     ],
 }
@@ -110,7 +108,6 @@ _FOOT_ENTRIES: list[tuple[Words, str]] = [
     (_("Help"), "help"),
     (_("For providers"), "providers"),
     (_("API"), "api_docs"),
-    (_("Status"), "status"),
     (_("Accessibility"), "accessibility"),
     (_("Privacy"), "privacy"),
 ]

@@ -1,6 +1,7 @@
 """The bar around every page: who sees which entries, and what it costs."""
 
 from collections.abc import Callable
+from itertools import chain
 
 import pytest
 from bs4 import BeautifulSoup
@@ -14,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from earthcode.identity.models import User
 from earthcode.lib.money import as_text
 from earthcode.sponsorship.models import Award
-from earthcode.web.parts.chrome import _ENTRIES, Chrome
+from earthcode.web.parts.chrome import _ENTRIES, _FOOT_ENTRIES, _VISITOR_ENTRIES, Chrome, url_of
 
 QUERIES_MAX = 3
 
@@ -59,6 +60,14 @@ def test_the_entry_one_is_in_is_marked(alice: User) -> None:
 
 def test_no_entry_is_marked_elsewhere(alice: User) -> None:
     assert not any(link.current for link in chrome_of(alice, "/gallery/").navigation)
+
+
+@pytest.mark.parametrize(
+    "name", sorted({name for _label, name in (*_VISITOR_ENTRIES, *_FOOT_ENTRIES, *chain(*_ENTRIES.values()))})
+)
+def test_every_entry_of_every_menu_has_a_page(name: str) -> None:
+    """An entry without one would be missing from the bar, and nobody would notice."""
+    assert url_of(name)
 
 
 def test_every_entry_leads_somewhere(as_alice: Client, as_maria: Client, as_petra: Client, as_tomas: Client) -> None:
