@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from earthcode.catalogue.models import Platform
+from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
 from earthcode.settlement import readers
 from earthcode.settlement.actions import rate_waiting, record_usage
@@ -66,7 +67,7 @@ class UploadForm(Form):
 def usage(request: SignedInRequest) -> HttpResponse:
     """The reports so far, the newest first, and a way to send one."""
     platforms = platforms_reported_by(request.user)
-    if not platforms:
+    if not platforms and not request.user.grants.providers_with(Permission.USAGE_REPORT):
         raise Http404
     post = request.method == "POST"
     form = UploadForm(request.POST if post else None, request.FILES if post else None, platforms=platforms)
@@ -116,7 +117,7 @@ def report(request: SignedInRequest, pk: int) -> HttpResponse:
 def waiting(request: SignedInRequest) -> HttpResponse:
     """Usage that cannot be rated yet, with the reason."""
     platforms = platforms_reported_by(request.user)
-    if not platforms:
+    if not platforms and not request.user.grants.providers_with(Permission.USAGE_REPORT):
         raise Http404
     records = UsageRecord.objects.waiting().filter(platform__in=platforms).select_related("platform").order_by("pk")
     return TemplateResponse(request, "provider/usage/waiting.html", {"page": paginate(request, records)})
