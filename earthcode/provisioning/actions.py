@@ -9,6 +9,7 @@ import uuid
 from datetime import UTC, datetime, timedelta
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from earthcode.audit import actions as audit
 from earthcode.audit.actors import CLOCK, Actor
@@ -79,9 +80,23 @@ class AwardOver(Refused):
 def grant(resource_request: ResourceRequest, *, reason: str, by: User, at: datetime) -> Award:
     """Approve the request in full and place an allocation for each of its lines: all of it or nothing."""
     award = sponsorship.approve(resource_request, reason=reason, by=by, at=at)
-    for line in resource_request.lines.select_related("plan__offering__platform__provider").order_by("pk"):
-        place(award, line, by=by, at=at)
+    for line in _lines_of(resource_request):
+        _place_line(award, line, by=by, at=at)
     return award
+
+
+@transaction.atomic
+def accept_offer(resource_request: ResourceRequest, *, by: User, at: datetime) -> Award:
+    """Take a part award and place an allocation for each line that it has credits for: all of it or nothing."""
+    award = sponsorship.accept(resource_request, by=by, at=at)
+    for line in _lines_of(resource_request):
+        if line.offered:
+            _place_line(award, line, by=by, at=at)
+    return award
+
+
+def _lines_of(resource_request: ResourceRequest) -> QuerySet[RequestLine]:
+    return resource_request.lines.select_related("plan__offering__platform__provider").order_by("pk")
 
 
 @transaction.atomic
@@ -95,6 +110,10 @@ def place(award: Award, line: RequestLine, *, by: User, at: datetime) -> Allocat
         raise NotPermitted("Only people who decide on requests can place an allocation.")
     if line.resource_request_id != award.resource_request_id:
         raise InvalidInput(f"{line} was not asked for in {award}.", field="line")
+    return _place_line(award, line, by=by, at=at)
+
+
+def _place_line(award: Award, line: RequestLine, *, by: User, at: datetime) -> Allocation:
     _lock(award)
     key = uuid.uuid5(_KEYS, f"line:{line.pk}")
     return Allocation.objects.filter(key=key).first() or _set_aside(
@@ -107,7 +126,8 @@ def place(award: Award, line: RequestLine, *, by: User, at: datetime) -> Allocat
             quote=line.quote,
             quoted_at=line.quoted_at,
             terms=line.terms,
-            amount=line.amount,
+            # Of a part award, what was offered for it.
+            amount=line.amount if line.offered is None else line.offered,
             starts_on=award.starts_on,
             ends_on=sponsorship.months_after(award.starts_on, line.months),
         ),

@@ -4,12 +4,13 @@ Each action is one transaction, checks who asks, and does everything or raises a
 """
 
 import uuid
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import transaction
 
 from earthcode.audit import actions as audit
-from earthcode.audit.actors import System
+from earthcode.audit.actors import CLOCK, Actor, System
 from earthcode.catalogue import queries as catalogue
 from earthcode.catalogue.models import Plan
 from earthcode.catalogue.pricing import MARGIN_PERCENT_MAX, CannotPrice, Quote, Workload, margin_on
@@ -21,11 +22,12 @@ from earthcode.ledger import actions as ledger
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.lock import lock
 from earthcode.lib.money import as_text
+from earthcode.lifecycle import WrongState
 from earthcode.sponsorship import checks, messages, quotations
 from earthcode.sponsorship.editing import NotEditable as NotEditable
-from earthcode.sponsorship.editing import lock_for_editing, saved
+from earthcode.sponsorship.editing import lock_for_editing, next_reference, saved, titled
 from earthcode.sponsorship.events import AwardEvent, RequestEvent
-from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
+from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST, CheckFailed, SecondManagerNeeded, needs_two
 from earthcode.sponsorship.models import (
     Award,
     Call,
@@ -33,9 +35,13 @@ from earthcode.sponsorship.models import (
     Decision,
     DecisionKind,
     Endorsement,
+    Outcome,
     RequestLine,
+    RequestStatus,
     ResourceRequest,
 )
+from earthcode.sponsorship.periods import end_of as end_of
+from earthcode.sponsorship.periods import months_after as months_after
 from earthcode.sponsorship.queries import holidays_from
 from earthcode.sponsorship.workdays import working_days_after
 
@@ -65,6 +71,12 @@ class CaseTooLong(Refused):
     code = "case_too_long"
 
 
+class OfferOver(Refused):
+    """The days in which the offer could be accepted have passed."""
+
+    code = "offer_over"
+
+
 class NoOpenCall(Refused):
     """No call takes requests on this day."""
 
@@ -80,8 +92,8 @@ def start(*, title: str, project: Project | None = None, by: User, at: datetime)
     if project is not None and not by.may(Permission.REQUEST_EDIT, project):
         raise NotPermitted("You are not in this project.", field="project")
     resource_request = ResourceRequest.objects.create(
-        reference=_next_reference(at.date()),
-        title=_title(title),
+        reference=next_reference(at.date()),
+        title=titled(title),
         project=project,
         created_by=by,
         created_at=at,
@@ -98,7 +110,7 @@ def save_project(resource_request: ResourceRequest, *, title: str, project: Proj
     lock_for_editing(resource_request, by)
     if not by.may(Permission.REQUEST_EDIT, project):
         raise NotPermitted("You are not in this project.", field="project")
-    resource_request.title, resource_request.project = _title(title), project
+    resource_request.title, resource_request.project = titled(title), project
     saved(resource_request, RequestEvent.SAVE_PROJECT, by=by, at=at, fields=["title", "project"])
 
 
@@ -327,35 +339,190 @@ def endorse(resource_request: ResourceRequest, *, note: str = "", by: User, at: 
 def approve(resource_request: ResourceRequest, *, reason: str, by: User, at: datetime) -> Award:
     """Grant the request in full: its credits move from the call to a new award.
 
-    The pages call ``provisioning.actions.grant``, which approves and places an allocation for each line in one transaction.
+    The checks are made again by today's facts, under the lock, and kept with the decision. The pages call
+    ``provisioning.actions.grant``, which approves and places an allocation for each line in one transaction.
     """
     RESOURCE_REQUEST.advance(resource_request, "approve", by=by, at=at, data={"reason": reason})
-    call, project, starts_on = resource_request.call, resource_request.project, resource_request.starts_on
-    assert call is not None and project is not None and starts_on is not None  # noqa: PT018  # a sent request is complete
-    decision = _decide(resource_request, DecisionKind.APPROVE, reason, amount=resource_request.amount, by=by, at=at)
-    starts_on = max(starts_on, at.date())
-    award = Award.objects.create(
-        reference=resource_request.reference,
-        resource_request=resource_request,
-        project=project,
-        call=call,
-        amount=resource_request.amount,
-        starts_on=starts_on,
-        ends_on=months_after(starts_on, max(line.months for line in resource_request.lines.all())),
-        created_at=at,
-    )
-    # The credits can be placed at once: the start only says from when the periods count. What is left at the end goes back.
+    findings = _check_again(resource_request, at=at)
+    amount = resource_request.amount
+    decision = _decide(resource_request, DecisionKind.APPROVE, reason, amount=amount, findings=findings, by=by, at=at)
+    award = _award(resource_request, amount, {line.months for line in resource_request.lines.all()}, at=at)
+    # The credits can be placed at once: the start only says from when the period counts. What is left at the end goes back.
     ledger.award(
-        call.slug,
+        award.call.slug,
         award.reference,
         award.amount,
         closes_at=end_of(award.ends_on),
-        key=uuid.uuid5(_KEYS, f"award:{award.reference}"),
+        key=_award_key(resource_request),
         by=by,
         at=at,
     )
     messages.decided(decision, subject=f"{as_text(award.amount)} credits granted")
     return award
+
+
+@transaction.atomic
+def approve_first(resource_request: ResourceRequest, *, reason: str, by: User, at: datetime) -> Decision:
+    """The first of two managers approves; nothing is granted until a second one does."""
+    RESOURCE_REQUEST.advance(resource_request, "approve_first", by=by, at=at, data={"reason": reason})
+    findings = _check_again(resource_request, at=at)
+    amount = resource_request.amount
+    decision = _decide(resource_request, DecisionKind.FIRST, reason, amount=amount, findings=findings, by=by, at=at)
+    messages.second_wanted(decision)
+    return decision
+
+
+@transaction.atomic
+def offer(
+    resource_request: ResourceRequest, *, amounts: Mapping[int, int], reason: str, by: User, at: datetime
+) -> Decision:
+    """Offer a part: line (primary key) → micro-credits, for each line, none of them more than was asked.
+
+    The credits leave the call at once, so that the offer can be kept, and come back when it is declined or lapses. Raises
+    ``InvalidInput`` that names the line (``line-<pk>``), and ``SecondManagerNeeded`` for a sum that two have to agree to.
+    """
+    RESOURCE_REQUEST.advance(resource_request, "offer", by=by, at=at, data={"reason": reason})
+    lines = list(resource_request.lines.all())
+    total = _offered(lines, amounts)
+    if total >= resource_request.amount:
+        raise InvalidInput("This is all that was asked: approve it in full.", field="amounts")
+    if needs_two(resource_request, total):
+        raise SecondManagerNeeded("Two officers decide on an amount like this: it can be granted in full, or rejected.")
+    findings = _check_again(resource_request, but_for=("ceiling", "project_ceiling", "period"), at=at)
+    rules, call = resource_request.rules, resource_request.call
+    assert rules is not None and call is not None  # noqa: PT018  # a sent request is complete
+    if total > rules.ceiling:
+        raise InvalidInput(f"{call} allows {as_text(rules.ceiling)} credits for one request.", field="amounts")
+    until = at.date() + timedelta(days=rules.offer_days)
+    until = min([until, *(line.valid_until for line in lines if line.valid_until is not None)])
+    resource_request.offer_until = until
+    resource_request.save(update_fields=["offer_until"])
+    for line in lines:
+        line.offered = amounts[line.pk]
+    RequestLine.objects.bulk_update(lines, ["offered"])
+    decision = _decide(resource_request, DecisionKind.OFFER, reason, amount=total, findings=findings, by=by, at=at)
+    ledger.award(call.slug, resource_request.reference, total, key=_award_key(resource_request), by=by, at=at)
+    messages.decided(decision, subject=f"{as_text(total)} credits offered: accept by {until:%-d %B %Y}")
+    return decision
+
+
+@transaction.atomic
+def accept(resource_request: ResourceRequest, *, by: User, at: datetime) -> Award:
+    """Take the offer: an award of what was offered, judged once more by today's facts.
+
+    The pages call ``provisioning.actions.accept_offer``, which places an allocation for each line as well.
+    """
+    RESOURCE_REQUEST.advance(resource_request, "accept", by=by, at=at)
+    until = resource_request.offer_until
+    if until is None or until < at.date():
+        raise OfferOver(f"The offer was open until {until:%-d %B %Y}.")
+    _check_again(resource_request, but_for=("ceiling", "project_ceiling", "period"), at=at)
+    lines = [line for line in resource_request.lines.all() if line.offered]
+    award = _award(resource_request, sum(line.offered or 0 for line in lines), {line.months for line in lines}, at=at)
+    ledger.set_window(
+        award.reference,
+        opens_at=None,
+        closes_at=end_of(award.ends_on),
+        key=uuid.uuid5(_KEYS, f"window:{award.reference}"),
+        by=by,
+        at=at,
+        reason="The offer was accepted.",
+    )
+    messages.offer_answered(resource_request, subject="offer accepted", at=at)
+    return award
+
+
+@transaction.atomic
+def decline(resource_request: ResourceRequest, *, reason: str = "", by: User, at: datetime) -> None:
+    """Turn the offer down; its credits go back to the call."""
+    RESOURCE_REQUEST.advance(resource_request, "decline", by=by, at=at, data={"reason": reason.strip()})
+    _give_back(resource_request, by=by, at=at)
+    messages.offer_answered(resource_request, subject="offer declined", at=at)
+
+
+def lapse_offers(*, at: datetime) -> int:
+    """End the offers that nobody took in time, each in a transaction of its own; returns how many."""
+    lapsed = 0
+    for resource_request in ResourceRequest.objects.filter(status=RequestStatus.OFFERED, offer_until__lt=at.date()):
+        try:
+            with transaction.atomic():
+                RESOURCE_REQUEST.advance(resource_request, "lapse", by=CLOCK, at=at)
+                _give_back(resource_request, by=CLOCK, at=at)
+                messages.offer_answered(resource_request, subject="offer lapsed", at=at)
+        except WrongState:
+            continue
+        lapsed += 1
+    return lapsed
+
+
+def remind_of_offers(*, at: datetime) -> None:
+    """Remind the project of an offer that ends within three days, once."""
+    soon = at.date() + timedelta(days=3)
+    for resource_request in ResourceRequest.objects.filter(status=RequestStatus.OFFERED, offer_until__lte=soon):
+        messages.offer_ends(resource_request, at=at)
+
+
+def _offered(lines: Sequence[RequestLine], amounts: Mapping[int, int]) -> int:
+    if set(amounts) != {line.pk for line in lines}:
+        raise InvalidInput("Say for each line how much is offered; the request has changed since.", field="amounts")
+    for line in lines:
+        if not 0 <= amounts[line.pk] <= line.amount:
+            words = f"Enter credits from 0 to {as_text(line.amount)}, which is what was asked."
+            raise InvalidInput(words, field=f"line-{line.pk}")
+    total = sum(amounts.values())
+    if total <= 0:
+        raise InvalidInput("Offer something, or reject the request.", field="amounts")
+    return total
+
+
+def _award(resource_request: ResourceRequest, amount: int, months: set[int], *, at: datetime) -> Award:
+    call, project, starts_on = resource_request.call, resource_request.project, resource_request.starts_on
+    assert call is not None and project is not None and starts_on is not None  # noqa: PT018  # a sent request is complete
+    starts_on = max(starts_on, at.date())
+    return Award.objects.create(
+        reference=resource_request.reference,
+        resource_request=resource_request,
+        project=project,
+        call=call,
+        amount=amount,
+        starts_on=starts_on,
+        ends_on=months_after(starts_on, max(months)),
+        created_at=at,
+    )
+
+
+def _award_key(resource_request: ResourceRequest) -> uuid.UUID:
+    """The same request never takes credits from its call twice."""
+    return uuid.uuid5(_KEYS, f"award:{resource_request.reference}")
+
+
+def _give_back(resource_request: ResourceRequest, *, by: Actor, at: datetime) -> None:
+    """The credits of an offer that was not taken."""
+    assert resource_request.call is not None
+    ledger.return_to_call(
+        resource_request.call.slug,
+        resource_request.reference,
+        sum(line.offered or 0 for line in resource_request.lines.all()),
+        key=uuid.uuid5(_KEYS, f"offer returned:{resource_request.reference}"),
+        by=by,
+        at=at,
+    )
+
+
+def _check_again(
+    resource_request: ResourceRequest, *, but_for: Collection[str] = (), at: datetime
+) -> list[checks.Finding]:
+    """The checks by today's facts, under the lock; raises ``CheckFailed`` for what does not hold now."""
+    # What the page had in memory is not today's.
+    current = ResourceRequest.objects.select_related("project__organisation", "call").get(pk=resource_request.pk)
+    assert current.call is not None
+    findings = checks.findings_for(current, current.call, on=at.date())
+    for finding in findings:
+        if finding.outcome == Outcome.FAIL and finding.code not in but_for:
+            raise CheckFailed(
+                f"{finding.sentence} This is so today. Ask the applicant to change it, or reject the request."
+            )
+    return findings
 
 
 @transaction.atomic
@@ -375,11 +542,6 @@ def reject(resource_request: ResourceRequest, *, reason: str, by: User, at: date
     quotations.take_back(resource_request, by=System("sponsorship"), at=at)
     messages.decided(decision, subject="not granted")
     return decision
-
-
-def end_of(day: date) -> datetime:
-    """The moment a last day is over (UTC)."""
-    return datetime.combine(day + timedelta(days=1), time.min, tzinfo=UTC)
 
 
 @transaction.atomic
@@ -404,19 +566,15 @@ def move_credits(source: Award, target: Award, amount: int, *, key: uuid.UUID, b
         audit.record(AwardEvent.MOVE_CREDITS, by=by, about=source, at=at, data=data)
 
 
-def months_after(day: date, months: int) -> date:
-    """The same day of the month that many months later, or the month's last day where there is no such day."""
-    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
-    for last in (day.day, 30, 29, 28):
-        try:
-            return date(year, month + 1, min(day.day, last))
-        except ValueError:
-            continue
-    raise AssertionError("every month has 28 days")
-
-
 def _decide(
-    resource_request: ResourceRequest, kind: DecisionKind, reason: str, *, amount: int = 0, by: User, at: datetime
+    resource_request: ResourceRequest,
+    kind: DecisionKind,
+    reason: str,
+    *,
+    amount: int = 0,
+    findings: Sequence[checks.Finding] = (),
+    by: User,
+    at: datetime,
 ) -> Decision:
     reason = reason.strip()
     if not reason and kind == DecisionKind.ASK:
@@ -424,21 +582,11 @@ def _decide(
     if not reason:
         raise InvalidInput("Enter a reason. The applicant will see it.", field="reason")
     return Decision.objects.create(
-        resource_request=resource_request, kind=kind, reason=reason, amount=amount, by=by, at=at
+        resource_request=resource_request,
+        kind=kind,
+        reason=reason,
+        amount=amount,
+        findings=[{"code": each.code, "outcome": str(each.outcome), "sentence": each.sentence} for each in findings],
+        by=by,
+        at=at,
     )
-
-
-def _title(title: str) -> str:
-    title = title.strip()
-    if not title:
-        raise InvalidInput("Enter a title for the request.", field="title")
-    if len(title) > 200:
-        raise InvalidInput("Use at most 200 characters for the title.", field="title")
-    return title
-
-
-def _next_reference(day: date) -> str:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT nextval('sponsorship_reference')")
-        (number,) = cursor.fetchone()
-    return f"NOR-{day.year}-{number:04d}"

@@ -22,6 +22,7 @@ from earthcode.catalogue.models import Tier
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.ledger import actions as ledger
+from earthcode.lib import text
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.lock import lock
 from earthcode.lib.money import as_text
@@ -231,7 +232,7 @@ def decline_funding(funding: CallFunding, *, reason: str, by: User, at: datetime
 def add_holiday(*, day: date, name: str, by: Actor, at: datetime) -> Holiday:
     """A day on which the clock of decisions stands still. Deadlines that were promised already stay as promised."""
     _may_manage(by)
-    name = " ".join(name.split())
+    name = text.line(name)
     if not name or len(name) > 100:
         raise InvalidInput("Give the holiday a name of at most 100 characters.", field="name")
     holiday, added = Holiday.objects.get_or_create(day=day, defaults={"name": name})
@@ -263,7 +264,7 @@ def _person(by: Actor) -> User | None:
 
 
 def _reason(reason: str) -> str:
-    reason = reason.strip()
+    reason = text.lines(reason)
     if not reason:
         raise InvalidInput("Give a reason.", field="reason")
     return reason
@@ -293,9 +294,8 @@ def _cleaned(terms: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(name: str, value: str) -> str:
-    value = value.strip()
+    value = text.line(value) if name == "title" else text.lines(value)
     if name == "title":
-        value = " ".join(value.split())
         if not value or len(value) > 200:
             raise InvalidInput("Give the call a title of at most 200 characters.", field=name)
     elif len(value) > 20_000:

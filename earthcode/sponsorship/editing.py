@@ -1,10 +1,12 @@
 """What every change of a request goes through: the lock, who may, and the sum that is kept with it."""
 
-from datetime import datetime
+from datetime import date, datetime
+
+from django.db import connection
 
 from earthcode.audit import actions as audit
 from earthcode.identity.models import User
-from earthcode.lib.errors import NotPermitted, Refused
+from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
 from earthcode.lib.lock import lock
 from earthcode.sponsorship.events import RequestEvent
 from earthcode.sponsorship.models import RequestLine, RequestStatus, ResourceRequest
@@ -40,3 +42,19 @@ def saved(
     )
     resource_request.save(update_fields=["saved_at", "amount", *(fields or [])])
     audit.record(event, by=by, about=resource_request, at=at, data=data)
+
+
+def titled(title: str) -> str:
+    title = title.strip()
+    if not title:
+        raise InvalidInput("Enter a title for the request.", field="title")
+    if len(title) > 200:
+        raise InvalidInput("Use at most 200 characters for the title.", field="title")
+    return title
+
+
+def next_reference(day: date) -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT nextval('sponsorship_reference')")
+        (number,) = cursor.fetchone()
+    return f"NOR-{day.year}-{number:04d}"

@@ -17,6 +17,11 @@ class RequestEvent(EventName):
     ENDORSE = "resource_request.endorse", "Endorsed by the Technical Officer"
     ASK = "resource_request.ask", "ESA asked a question"
     APPROVE = "resource_request.approve", "Approved in full"
+    APPROVE_FIRST = "resource_request.approve_first", "Approved by the first of two officers"
+    OFFER = "resource_request.offer", "ESA offered a part"
+    ACCEPT = "resource_request.accept", "Offer accepted"
+    DECLINE = "resource_request.decline", "Offer declined"
+    LAPSE = "resource_request.lapse", "Offer lapsed"
     REJECT = "resource_request.reject", "Rejected"
 
 

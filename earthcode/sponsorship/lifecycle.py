@@ -4,12 +4,13 @@ from earthcode.audit.actors import Actor
 from earthcode.identity.models import Organisation, RoleGrant, User
 from earthcode.identity.roles import Permission, Role
 from earthcode.lib.errors import Refused
-from earthcode.lifecycle import Lifecycle, step
+from earthcode.lifecycle import Lifecycle, WrongState, step
 from earthcode.sponsorship.events import CallEvent, FundingEvent, QuotationEvent, RequestEvent
 from earthcode.sponsorship.models import (
     Call,
     CallFunding,
     CallStatus,
+    DecisionKind,
     FundingStatus,
     Outcome,
     Quotation,
@@ -18,12 +19,14 @@ from earthcode.sponsorship.models import (
     ResourceRequest,
 )
 
-DRAFT, IN_REVIEW, INFO_NEEDED, APPROVED, REJECTED, WITHDRAWN = (
+DRAFT, IN_REVIEW, INFO_NEEDED, OFFERED, APPROVED, REJECTED, DECLINED, WITHDRAWN = (
     RequestStatus.DRAFT,
     RequestStatus.IN_REVIEW,
     RequestStatus.INFO_NEEDED,
+    RequestStatus.OFFERED,
     RequestStatus.APPROVED,
     RequestStatus.REJECTED,
+    RequestStatus.DECLINED,
     RequestStatus.WITHDRAWN,
 )
 
@@ -100,6 +103,48 @@ def every_line_is_priced(resource_request: ResourceRequest, by: Actor) -> Refuse
     return None
 
 
+class SecondManagerNeeded(Refused):
+    """The call wants two managers for an amount like this, and only one has a say as yet."""
+
+    code = "second_manager_needed"
+
+
+def _first_approvals(resource_request: ResourceRequest) -> list[int]:
+    """Managers who approved what is asked now: not what was asked before a question or another price."""
+    sent_at = resource_request.submitted_at
+    return [
+        each.by_id
+        for each in resource_request.decisions.all()
+        if each.kind == DecisionKind.FIRST
+        and each.amount == resource_request.amount
+        and sent_at is not None
+        and each.at >= sent_at
+    ]
+
+
+def needs_two(resource_request: ResourceRequest, amount: int) -> bool:
+    """Whether two managers have to agree to grant this many micro-credits."""
+    rules = resource_request.rules
+    return rules is not None and rules.two_managers_above is not None and amount > rules.two_managers_above
+
+
+def another_approved_where_needed(resource_request: ResourceRequest, by: Actor) -> Refused | None:
+    if not needs_two(resource_request, resource_request.amount):
+        return None
+    if not isinstance(by, User) or not any(pk != by.pk for pk in _first_approvals(resource_request)):
+        return SecondManagerNeeded("Two officers decide on an amount like this. Another one has to approve it first.")
+    return None
+
+
+def as_the_first_of_two(resource_request: ResourceRequest, by: Actor) -> Refused | None:
+    del by
+    if not needs_two(resource_request, resource_request.amount):
+        return WrongState("One officer is enough for this amount.")
+    if _first_approvals(resource_request):
+        return WrongState("An officer has approved it already; a second one decides.")
+    return None
+
+
 class WasEndorsed(Refused):
     """There is one endorsement of a request."""
 
@@ -146,8 +191,39 @@ RESOURCE_REQUEST = Lifecycle[ResourceRequest](
         {IN_REVIEW},
         APPROVED,
         needs=Permission.REQUEST_DECIDE,
-        provided=(by_someone_without_interest, every_line_is_priced, checks_hold, endorsed_where_needed),
+        provided=(
+            by_someone_without_interest,
+            every_line_is_priced,
+            checks_hold,
+            endorsed_where_needed,
+            another_approved_where_needed,
+        ),
     ),
+    step(
+        "approve_first",
+        {IN_REVIEW},
+        IN_REVIEW,
+        needs=Permission.REQUEST_DECIDE,
+        provided=(
+            as_the_first_of_two,
+            by_someone_without_interest,
+            every_line_is_priced,
+            checks_hold,
+            endorsed_where_needed,
+        ),
+        label="Approve, as the first of two",
+    ),
+    step(
+        "offer",
+        {IN_REVIEW},
+        OFFERED,
+        needs=Permission.REQUEST_DECIDE,
+        provided=(by_someone_without_interest, every_line_is_priced, endorsed_where_needed),
+        label="Offer a part",
+    ),
+    step("accept", {OFFERED}, APPROVED, needs=Permission.REQUEST_SUBMIT, label="Accept the offer"),
+    step("decline", {OFFERED}, DECLINED, needs=Permission.REQUEST_SUBMIT, label="Decline the offer"),
+    step("lapse", {OFFERED}, DECLINED),
     step("reject", {IN_REVIEW}, REJECTED, needs=Permission.REQUEST_DECIDE, provided=by_someone_without_interest),
 )
 

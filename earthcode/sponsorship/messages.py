@@ -73,6 +73,50 @@ def decided(decision: Decision, *, subject: str) -> None:
     )
 
 
+def second_wanted(decision: Decision) -> None:
+    """To the other managers: one of them decides."""
+    resource_request = decision.resource_request
+    managers = User.objects.filter(role_grants__role=Role.ESA_MANAGER, is_active=True)
+    _send(
+        [manager for manager in managers if manager.pk != decision.by_id],
+        resource_request,
+        key=f"second:{decision.pk}",
+        subject="a second officer is wanted",
+        body=f"{decision.by} approved {as_text(decision.amount)} credits for {resource_request.title}. "
+        f"Another officer has to approve it as well.\n\n{decision.reason}",
+        link=reverse("review_request", args=[resource_request.reference]),
+        at=decision.at,
+    )
+
+
+def offer_answered(resource_request: ResourceRequest, *, subject: str, at: datetime) -> None:
+    """To those who decided, and to the project's people."""
+    deciders = User.objects.filter(decisions__resource_request=resource_request).distinct()
+    members = User.objects.filter(memberships__project=resource_request.project)
+    _send(
+        {person.pk: person for person in (*deciders, *members)}.values(),
+        resource_request,
+        key=subject,
+        subject=subject,
+        body=resource_request.title,
+        link=resource_request.get_absolute_url(),
+        at=at,
+    )
+
+
+def offer_ends(resource_request: ResourceRequest, *, at: datetime) -> None:
+    """To the project's people, once."""
+    _send(
+        User.objects.filter(memberships__project=resource_request.project),
+        resource_request,
+        key="offer ends",
+        subject=f"accept the offer by {resource_request.offer_until:%-d %B %Y}",
+        body=f"{resource_request.title}: ESA offers a part of what you asked for. After that day the offer lapses.",
+        link=resource_request.get_absolute_url(),
+        at=at,
+    )
+
+
 def price_asked_for(quotation: Quotation, *, at: datetime) -> None:
     """To those who look after the provider's offerings; where nobody does, to ESA, who asks by mail."""
     _tell_provider(

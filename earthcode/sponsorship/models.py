@@ -2,214 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date
 from typing import ClassVar
 
-from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Now
 from django.urls import reverse
 
-from earthcode.catalogue.models import OfferingVersion, Plan, Tier
+from earthcode.catalogue.models import OfferingVersion, Plan
 from earthcode.catalogue.pricing import Quote
 from earthcode.identity.models import Project, User
 from earthcode.identity.roles import Permission
-from earthcode.lib.money import as_text
 from earthcode.lifecycle import Group, HasLifecycle, State
-from earthcode.sponsorship.rules import FIELDS as RULES
-from earthcode.sponsorship.rules import OFFER_DAYS, ProjectType, Rules
-
-
-class CallStatus(State):
-    """Words and codes as in the interface."""
-
-    PLANNED = "planned", Group.PREPARING, "Planned"
-    OPEN = "open", Group.IN_FORCE, "Open"
-    PAUSED = "paused", Group.PREPARING, "Paused"
-    CLOSED = "closed", Group.OVER, "Closed"
-
-
-class CallQuerySet(models.QuerySet["Call"]):
-    def open_on(self, day: object) -> CallQuerySet:
-        """Calls that take requests on this day."""
-        return self.filter(status=CallStatus.OPEN, opens_on__lte=day).filter(
-            Q(closes_on__isnull=True) | Q(closes_on__gte=day)
-        )
-
-    def announced(self) -> CallQuerySet:
-        """Calls that anybody may read about: all but those that are still being planned."""
-        return self.exclude(status=CallStatus.PLANNED)
-
-
-class Call(HasLifecycle):
-    """A frame with a budget (in the ledger, under ``slug``) and the rules under which requests are decided.
-
-    The columns named in ``rules.FIELDS`` are its rules. A change of them is of no account to a request that was sent
-    (``ResourceRequest.rules``).
-    """
-
-    slug = models.SlugField(max_length=60, unique=True)
-    title = models.CharField(max_length=200)
-    summary = models.TextField(blank=True)
-    audience = models.TextField(blank=True, help_text="Who may ask and for what, in words; Markdown")
-    conditions = models.TextField(blank=True, help_text="What an award under this call obliges to; Markdown")
-    status = models.CharField(max_length=8, choices=CallStatus.choices, default=CallStatus.OPEN)
-    # A call of before there were states is open since it is there.
-    status_since = models.DateTimeField(db_default=Now())
-    version = models.PositiveIntegerField(default=1, help_text="Counts the changes of texts and rules")
-    opens_on = models.DateField()
-    closes_on = models.DateField(null=True, blank=True, help_text="The last day; empty: it stays open")
-    ceiling = models.BigIntegerField(help_text="The most one request may ask for, in micro-credits")
-    project_ceiling = models.BigIntegerField(
-        null=True, blank=True, help_text="The most that all awards of a project come to, in micro-credits"
-    )
-    months_max = models.PositiveSmallIntegerField(default=12)
-    case_words_max = models.PositiveSmallIntegerField(default=300)
-    decision_working_days = models.PositiveSmallIntegerField(default=10)
-    countries = ArrayField(
-        models.CharField(max_length=2), default=list, blank=True, help_text="Eligible countries; empty: any"
-    )
-    project_types = ArrayField(
-        models.CharField(max_length=10, choices=ProjectType.choices),
-        default=list,
-        blank=True,
-        help_text="Eligible kinds of projects; empty: any",
-    )
-    endorsed_tiers = ArrayField(
-        models.CharField(max_length=20, choices=Tier.choices),
-        default=list,
-        blank=True,
-        help_text="Tiers that need the endorsement of the project's Technical Officer",
-    )
-    two_managers_above = models.BigIntegerField(
-        null=True, blank=True, help_text="More than this needs two managers, in micro-credits"
-    )
-    sent_with_open_quotations = models.BooleanField(
-        default=True, help_text="Whether a request may be sent while a price was asked for and is not accepted"
-    )
-    offer_days = models.PositiveSmallIntegerField(default=OFFER_DAYS)
-    overdraft_percent = models.PositiveSmallIntegerField(default=0)
-    grace_days = models.PositiveSmallIntegerField(default=30)
-    final_report_days = models.PositiveSmallIntegerField(default=90)
-
-    objects: ClassVar[models.Manager[Call]] = CallQuerySet.as_manager()
-
-    class Meta:
-        ordering = ["-opens_on", "pk"]
-        constraints = [
-            models.CheckConstraint(condition=Q(ceiling__gt=0), name="sponsorship_call_has_ceiling"),
-            models.CheckConstraint(
-                condition=Q(closes_on__isnull=True) | Q(closes_on__gte=F("opens_on")),
-                name="sponsorship_call_closes_after_opening",
-            ),
-            models.CheckConstraint(condition=Q(status__in=CallStatus.values), name="sponsorship_call_status_is_known"),
-            models.CheckConstraint(
-                condition=Q(project_ceiling__isnull=True) | Q(project_ceiling__gte=F("ceiling")),
-                name="sponsorship_call_project_ceiling_covers_a_request",
-            ),
-            models.CheckConstraint(
-                condition=Q(two_managers_above__isnull=True) | Q(two_managers_above__gte=0),
-                name="sponsorship_call_two_managers_above_is_an_amount",
-            ),
-            models.CheckConstraint(
-                condition=Q(months_max__range=(1, 60), offer_days__range=(1, 90), decision_working_days__range=(1, 60))
-                & Q(overdraft_percent__lte=100, grace_days__lte=365, final_report_days__lte=730)
-                & Q(case_words_max__range=(1, 20_000)),
-                name="sponsorship_call_rules_are_within_reason",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return self.title
-
-    @property
-    def project_scope(self) -> None:
-        return None
-
-    @property
-    def provider_scope(self) -> frozenset[int]:
-        return frozenset()
-
-    @property
-    def rules(self) -> Rules:
-        """As they are now."""
-        return Rules.from_json({name: getattr(self, name) for name in RULES})
-
-    def takes_requests_on(self, day: date) -> bool:
-        """As ``open_on``."""
-        return (
-            self.status == CallStatus.OPEN
-            and self.opens_on <= day
-            and (self.closes_on is None or day <= self.closes_on)
-        )
-
-
-class Holiday(models.Model):
-    """A day on which ESA does not work: the clock of decisions stands still."""
-
-    day = models.DateField(unique=True)
-    name = models.CharField(max_length=100)
-
-    class Meta:
-        ordering = ["day"]
-
-    def __str__(self) -> str:
-        return f"{self.day:%-d %B %Y}: {self.name}"
-
-
-class FundingStatus(State):
-    WAITING = "waiting", Group.DECIDING, "Waiting for a second manager"
-    AGREED = "agreed", Group.IN_FORCE, "Agreed"
-    DECLINED = "declined", Group.OVER, "Declined"
-
-
-class CallFunding(HasLifecycle):
-    """Credits that one manager wants to put into a call, and a second one agrees to; then the ledger has them, not before.
-
-    ``source`` is the call that they are moved from; without one a sponsor adds them.
-    """
-
-    call = models.ForeignKey(Call, on_delete=models.PROTECT, related_name="fundings")
-    source = models.ForeignKey(Call, null=True, blank=True, on_delete=models.PROTECT, related_name="fundings_out")
-    amount = models.BigIntegerField(help_text="Micro-credits")
-    reason = models.TextField()
-    status = models.CharField(max_length=8, choices=FundingStatus.choices, default=FundingStatus.WAITING)
-    key = models.UUIDField(unique=True, help_text="Made by whoever proposes: the same key again is the same proposal")
-    proposed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-    proposed_at = models.DateTimeField()
-    decided_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
-
-    class Meta:
-        ordering = ["-proposed_at", "-pk"]
-        constraints = [
-            models.CheckConstraint(condition=Q(amount__gt=0), name="sponsorship_funding_is_positive"),
-            models.CheckConstraint(condition=~Q(reason=""), name="sponsorship_funding_has_reason"),
-            models.CheckConstraint(
-                condition=Q(source__isnull=True) | ~Q(source=F("call")), name="sponsorship_funding_from_another_call"
-            ),
-            models.CheckConstraint(
-                condition=~Q(status=FundingStatus.AGREED) | Q(decided_by__isnull=False),
-                name="sponsorship_funding_agreed_by_somebody",
-            ),
-            models.CheckConstraint(
-                condition=~Q(status=FundingStatus.AGREED)
-                | Q(proposed_by__isnull=True)
-                | ~Q(proposed_by=F("decided_by")),
-                name="sponsorship_funding_has_four_eyes",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{as_text(self.amount)} credits for {self.call}"
-
-    @property
-    def project_scope(self) -> None:
-        return None
-
-    @property
-    def provider_scope(self) -> frozenset[int]:
-        return frozenset()
+from earthcode.sponsorship.call_models import Call as Call
+from earthcode.sponsorship.call_models import CallFunding as CallFunding
+from earthcode.sponsorship.call_models import CallStatus as CallStatus
+from earthcode.sponsorship.call_models import FundingStatus as FundingStatus
+from earthcode.sponsorship.call_models import Holiday as Holiday
+from earthcode.sponsorship.rules import Rules
 
 
 class RequestStatus(State):
@@ -218,8 +27,10 @@ class RequestStatus(State):
     DRAFT = "draft", Group.PREPARING, "Draft"
     IN_REVIEW = "in_review", Group.DECIDING, "In review"
     INFO_NEEDED = "info_needed", Group.ANSWERING, "Waiting for applicant"
+    OFFERED = "offered", Group.ANSWERING, "Offer to accept"
     APPROVED = "approved", Group.IN_FORCE, "Approved"
     REJECTED = "rejected", Group.OVER, "Rejected"
+    DECLINED = "declined", Group.OVER, "Declined"
     WITHDRAWN = "withdrawn", Group.OVER, "Withdrawn"
 
 
@@ -261,6 +72,7 @@ class ResourceRequest(HasLifecycle):
     submitted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
     submitted_at = models.DateTimeField(null=True, blank=True)
     decide_by = models.DateField(null=True, blank=True)
+    offer_until = models.DateField(null=True, blank=True, help_text="The last day on which a part award is accepted")
     frozen_rules = models.JSONField(
         default=dict, blank=True, help_text="The call's rules when it was sent (``rules.Rules``); empty: not sent"
     )
@@ -337,6 +149,9 @@ class RequestLine(models.Model):
         blank=True,
         help_text="Of an accepted quotation: what usage is rated by (catalogue.terms.Term); empty: the plan's own terms",
     )
+    offered = models.BigIntegerField(
+        null=True, blank=True, help_text="Micro-credits that a part award offers for it; empty: there is none"
+    )
     valid_until = models.DateField(
         null=True, blank=True, help_text="Of an accepted quotation: it has to be granted by then"
     )
@@ -347,6 +162,10 @@ class RequestLine(models.Model):
             models.UniqueConstraint("resource_request", "plan", name="sponsorship_plan_once_in_request"),
             models.CheckConstraint(condition=Q(amount__gte=0), name="sponsorship_line_amount_not_negative"),
             models.CheckConstraint(condition=Q(margin_percent__lte=100), name="sponsorship_line_margin_at_most_all"),
+            models.CheckConstraint(
+                condition=Q(offered__isnull=True) | Q(offered__gte=0, offered__lte=F("amount")),
+                name="sponsorship_line_offered_at_most_what_was_asked",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -518,6 +337,8 @@ class Endorsement(models.Model):
 
 class DecisionKind(models.TextChoices):
     APPROVE = "approve", "Approve in full"
+    FIRST = "first", "Approved by the first of two"
+    OFFER = "offer", "Offer a part"
     ASK = "ask", "Ask a question"
     REJECT = "reject", "Reject"
 
@@ -528,7 +349,10 @@ class Decision(models.Model):
     resource_request = models.ForeignKey(ResourceRequest, on_delete=models.PROTECT, related_name="decisions")
     kind = models.CharField(max_length=10, choices=DecisionKind.choices)
     reason = models.TextField()
-    amount = models.BigIntegerField(default=0, help_text="Micro-credits granted")
+    amount = models.BigIntegerField(default=0, help_text="Micro-credits granted or offered")
+    findings = models.JSONField(
+        default=list, blank=True, help_text="What the checks said on that day: code, outcome and sentence of each"
+    )
     by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="decisions")
     at = models.DateTimeField()
 
@@ -538,7 +362,7 @@ class Decision(models.Model):
             models.CheckConstraint(condition=~Q(reason=""), name="sponsorship_decision_has_reason"),
             models.UniqueConstraint(
                 "resource_request",
-                condition=Q(kind__in=[DecisionKind.APPROVE, DecisionKind.REJECT]),
+                condition=Q(kind__in=[DecisionKind.APPROVE, DecisionKind.OFFER, DecisionKind.REJECT]),
                 name="sponsorship_decided_once",
             ),
         ]

@@ -1,12 +1,13 @@
 """Reads worth a name: what the budget of a call has come to, and what a manager looks at beside a request."""
 
+import statistics
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models import Count, Exists, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import JSONObject
 
 from earthcode.catalogue.models import OfferingVersion
@@ -15,7 +16,18 @@ from earthcode.identity.roles import Permission
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
 from earthcode.lib.money import MicroCredits
-from earthcode.sponsorship.models import Award, Call, CallStatus, Holiday, RequestLine, RequestStatus, ResourceRequest
+from earthcode.sponsorship.models import (
+    Award,
+    Call,
+    CallStatus,
+    Decision,
+    DecisionKind,
+    Holiday,
+    RequestLine,
+    RequestStatus,
+    ResourceRequest,
+)
+from earthcode.sponsorship.workdays import working_days_between
 
 #: Requests that a comparison looks back at.
 SIMILAR_MAX = 200
@@ -45,6 +57,39 @@ class CallBudget:
 def holidays_from(day: date) -> frozenset[date]:
     """ESA's holidays of the year that begins with this day: what deadlines are counted with; one query."""
     return frozenset(Holiday.objects.filter(day__range=(day, day + timedelta(days=366))).values_list("day", flat=True))
+
+
+@dataclass(frozen=True)
+class TrackRecord:
+    """What became of the requests sent to a call. ``working_days``: the median from sending to deciding."""
+
+    granted: int
+    decided: int
+    working_days: int | None
+
+
+#: Fewer decisions than these would tell how long somebody's own took.
+DECISIONS_MIN = 5
+#: A median looks back at so many.
+DECISIONS_MAX = 1000
+
+
+def track_record(call: Call) -> TrackRecord:
+    """How many requests were decided, and how fast; three queries."""
+    decisions = Decision.objects.filter(
+        resource_request__call=call, kind__in=[DecisionKind.APPROVE, DecisionKind.OFFER, DecisionKind.REJECT]
+    )
+    took = list(
+        decisions.order_by("-at").values_list("resource_request__submitted_at__date", "at__date")[:DECISIONS_MAX]
+    )
+    counts = decisions.order_by().aggregate(
+        decided=Count("pk"), granted=Count("pk", filter=~Q(kind=DecisionKind.REJECT))
+    )
+    days = None
+    if len(took) >= DECISIONS_MIN:
+        holidays = frozenset(Holiday.objects.values_list("day", flat=True))
+        days = round(statistics.median(working_days_between(sent, decided, holidays) for sent, decided in took))
+    return TrackRecord(counts["granted"], counts["decided"], days)
 
 
 def calls_in_use(on: date) -> QuerySet[Call]:

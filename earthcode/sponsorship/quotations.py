@@ -25,6 +25,7 @@ from earthcode.catalogue.terms import Term, terms_as_json
 from earthcode.catalogue.versions import publish_version
 from earthcode.catalogue.workload import Workload
 from earthcode.identity.models import User
+from earthcode.lib import text
 from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.lock import lock
 from earthcode.lib.money import from_decimal
@@ -100,7 +101,7 @@ def ask(
     refuse_if_retired(plan.offering, on=at.date(), field="plan")
     if not (plan.is_listed and plan.offering.is_listed):
         raise InvalidInput(f"{plan} is no longer offered.", field="plan")
-    words = words.strip()
+    words = text.lines(words)
     if not words or len(words) > WORDS_MAX:
         raise InvalidInput(f"Tell the provider what you need, in at most {WORDS_MAX} characters.", field="words")
     if not 0 <= work_days <= WORK_DAYS_MAX:
@@ -201,7 +202,7 @@ def answer(
             f"Choose a day from {earliest:%-d %B %Y} to {latest:%-d %B %Y}: ESA needs the time to decide.",
             field="valid_until",
         )
-    conditions = conditions.strip()
+    conditions = text.lines(conditions)
     if len(conditions) > CONDITIONS_MAX:
         raise InvalidInput(f"Use at most {CONDITIONS_MAX} characters.", field="conditions")
     lock(quotation.resource_request)
@@ -294,7 +295,7 @@ def _quote(lines: Sequence[PriceLine], months: int) -> Quote:
         where = f"lines.{number}"
         if line.metric not in Metric.values:
             raise InvalidInput("Choose one of the units in the list.", field=f"{where}.metric")
-        label = " ".join(line.label.split()) or str(Metric(line.metric).plural).capitalize()
+        label = text.line(line.label) or str(Metric(line.metric).plural).capitalize()
         if len(label) > 120:
             raise InvalidInput("Use at most 120 characters.", field=f"{where}.label")
         _check_decimal(line.quantity, "quantity", f"{where}.quantity", most=Decimal(10**9))
@@ -327,11 +328,11 @@ def _check_decimal(value: Decimal, words: str, field: str, *, most: Decimal, zer
         raise InvalidInput(f"Enter a {words} with at most six decimals.", field=field)
 
 
-def _note(text: str, words: str) -> str:
-    text = text.strip()
-    if not text or len(text) > WORDS_MAX:
+def _note(note: str, words: str) -> str:
+    note = text.lines(note)
+    if not note or len(note) > WORDS_MAX:
         raise InvalidInput(words, field="reason")
-    return text
+    return note
 
 
 def _next_reference(day: date) -> str:

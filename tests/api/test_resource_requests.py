@@ -90,8 +90,8 @@ def test_the_list_makes_as_many_queries_for_many_requests(
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
-def test_every_step_of_the_lifecycle_has_an_address() -> None:
-    assert set(STEPS) == set(RESOURCE_REQUEST.steps)
+def test_every_step_that_people_take_has_an_address() -> None:
+    assert set(STEPS) == {name for name, step in RESOURCE_REQUEST.steps.items() if step.needs is not None}
 
 
 def test_the_steps_are_those_one_can_take(
@@ -99,7 +99,7 @@ def test_the_steps_are_those_one_can_take(
 ) -> None:
     assert steps_of(api_of(alice), sent_request) == {"withdraw"}
     assert steps_of(api_of(ben), sent_request) == set()
-    assert steps_of(api_of(maria), sent_request) == {"ask", "approve", "reject"}
+    assert steps_of(api_of(maria), sent_request) == {"ask", "approve", "offer", "reject"}
 
 
 def test_each_step_says_where_to_post(sent_request: ResourceRequest, api_of: ApiOf, maria: User) -> None:
@@ -266,3 +266,18 @@ def test_a_retired_offering_is_granted_by_no_program(
     assert answer.status_code == 409
     assert answer.json()["code"] == "offering_retired"
     assert not Award.objects.exists()
+
+
+def test_a_part_is_offered_and_accepted_by_programs(
+    sent_request: ResourceRequest, api_of: ApiOf, alice: User, maria: User
+) -> None:
+    lines = list(sent_request.lines.order_by("pk"))
+    amounts = {str(line.pk): "100" if line == lines[0] else "0" for line in lines}
+    offer = {"reason": "One platform.", "amounts": amounts}
+    wrong = api_of(maria).post(url(sent_request, "offer"), {**offer, "amounts": {"x": "1"}}, format="json")
+    assert wrong.status_code == 400
+    offered = api_of(maria).post(url(sent_request, "offer"), offer, format="json")
+    assert offered.status_code == 200, offered.content
+    assert offered.json()["status"] == "offered"
+    assert api_of(maria).post(url(sent_request, "accept")).status_code == 403
+    assert api_of(alice).post(url(sent_request, "accept")).json()["status"] == "approved"

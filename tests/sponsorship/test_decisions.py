@@ -136,7 +136,7 @@ def test_a_request_that_fails_a_check_is_not_approved_but_may_be_asked_about_or_
     assert everything() == before
     complete_draft.refresh_from_db()
     steps = [step.name for step in RESOURCE_REQUEST.open_to(complete_draft, by=maria)]
-    assert steps == ["ask", "reject"]
+    assert steps == ["ask", "offer", "reject"]
 
 
 # --- every decision --------------------------------------------------------------------------------------------------
@@ -293,7 +293,12 @@ def test_nobody_decides_for_a_platform_they_administer(
 
 
 def test_a_manager_without_interest_may_take_every_decision(sent_request: ResourceRequest, maria: User) -> None:
-    assert [step.name for step in RESOURCE_REQUEST.open_to(sent_request, by=maria)] == ["ask", "approve", "reject"]
+    assert [step.name for step in RESOURCE_REQUEST.open_to(sent_request, by=maria)] == [
+        "ask",
+        "approve",
+        "offer",
+        "reject",
+    ]
 
 
 def test_a_question_goes_back_to_the_applicant(sent_request: ResourceRequest, maria: User, now: datetime) -> None:

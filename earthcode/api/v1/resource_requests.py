@@ -68,9 +68,13 @@ class LineSerializer(serializers.ModelSerializer[RequestLine]):
     workload = serializers.DictField()
     quote = QuoteLineSerializer(source="quote.lines", many=True)
 
+    offered = CreditsField(allow_null=True, help_text="Of a part award: what ESA offers for it")
+
     class Meta:
         model = RequestLine
         fields: Sequence[str] = [
+            "id",
+            "offered",
             "platform",
             "offering",
             "plan",
@@ -208,6 +212,23 @@ class Reason(serializers.Serializer[Any]):
     reason = serializers.CharField(max_length=10_000, help_text="The applicant reads it")
 
 
+class OptionalReason(serializers.Serializer[Any]):
+    reason = serializers.CharField(required=False, allow_blank=True, default="", max_length=10_000)
+
+
+class Offer(Reason):
+    """How much for each line, by the ``id`` of the line."""
+
+    amounts = serializers.DictField(
+        child=CreditsField(), help_text="Line id → credits; every line of the request, 0 where nothing is offered"
+    )
+
+    def validate_amounts(self, amounts: dict[str, Any]) -> dict[int, int]:
+        if len(amounts) > 100 or not all(key.isascii() and key.isdecimal() and len(key) < 19 for key in amounts):
+            raise serializers.ValidationError("Name each line by its id.")
+        return {int(key): amount for key, amount in amounts.items()}
+
+
 class Note(serializers.Serializer[Any]):
     note = serializers.CharField(required=False, allow_blank=True, default="", max_length=10_000)
 
@@ -310,6 +331,30 @@ _ADDRESSES = {
         Reason,
         provisioning.grant,
     ),
+    "approve_first": StepAddress(
+        "Approve a request as the first of two",
+        "Approve an amount that two officers have to agree to. Nothing is granted until another one approves as well.",
+        Reason,
+        sponsorship.approve_first,
+    ),
+    "offer": StepAddress(
+        "Offer a part of what is asked",
+        "Offer credits for each line. The credits leave the call at once and come back if the offer is not accepted.",
+        Offer,
+        sponsorship.offer,
+    ),
+    "accept": StepAddress(
+        "Accept an offer",
+        "Take what ESA offers: the credits are awarded, and access is set up for each line that has any.",
+        Nothing,
+        provisioning.accept_offer,
+    ),
+    "decline": StepAddress(
+        "Decline an offer",
+        "Turn the offer down. Its credits go back to the call.",
+        OptionalReason,
+        sponsorship.decline,
+    ),
     "reject": StepAddress(
         "Reject a request",
         "Turn the request down, with the reason that the applicant reads.",
@@ -318,8 +363,8 @@ _ADDRESSES = {
     ),
 }
 
-#: Each step of the lifecycle is at ``/resource_requests/<reference>/<its name>``; one that is not above is a ``KeyError`` here.
-STEPS = {name: _ADDRESSES[name].view(name) for name in RESOURCE_REQUEST.steps}
+#: Each step that people take is at ``/resource_requests/<reference>/<its name>``; one that is not above is a ``KeyError`` here.
+STEPS = {name: _ADDRESSES[name].view(name) for name, step in RESOURCE_REQUEST.steps.items() if step.needs is not None}
 
 
 def _seen_by(request: Request, reference: str) -> ResourceRequest:

@@ -315,7 +315,9 @@ class _Cards:
             case search.PriceKind.UNIT:
                 actions.append(Action(_("Say how many"), f"{url}#plans"))
             case search.PriceKind.UNKNOWN:
-                actions.append(Action(_("Ask for a price"), f"{url}#ask"))
+                # A request that is started with the plan asks its provider.
+                ask = _with_plan(self._request_url, next(iter(entry.plans), None), self._params)
+                actions.append(Action(_("Ask for a price"), ask or f"{url}#ask"))
             case search.PriceKind.FREE_TIER | search.PriceKind.FREE if price.plan_to_request is None:
                 actions.append(Action(_("How to get in"), f"{url}#access"))
         return actions

@@ -96,6 +96,8 @@ def offering(request: HttpRequest, slug: str) -> HttpResponse:
         "headline": headline,
         "best": best,
         "plan_to_request": None if retired else price.plan_to_request,
+        # A plan that is free, or in part, is no price on request.
+        "plan_to_ask": next((each.plan for each in shown if not each.is_priced), None) if price.quote is None else None,
         "notices": [] if is_part else notices_in(state, this, today),
         "standing": field,
         "rank_text": "" if this.is_demonstration else field.rank_text(headline.total),

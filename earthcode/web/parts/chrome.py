@@ -62,6 +62,7 @@ _AUDIENCE_OF_ROLE: dict[Role, Audience] = {
 _VISITOR_ENTRIES: list[tuple[Words, str]] = [
     (_("Catalogue"), "catalogue"),
     (_("Science"), "science"),
+    (_("Calls"), "calls"),
     (_("Providers"), "providers"),
 ]
 _ENTRIES: dict[Audience, list[tuple[Words, str]]] = {

@@ -111,6 +111,23 @@ STATUSES: dict[str, Status] = {
     "applicationitem.given": Status(_("Given"), "ph2", "info", _("There is evidence to check."), _("ESA")),
     "applicationitem.returned": Status(_("Returned"), "ph-q", "warn", _("Something is missing."), _("Applicant")),
     "applicationitem.accepted": Status(_("Accepted"), "ph4", "ok", _("The evidence is good."), _("Nobody")),
+    # calls, and the credits that are given to them
+    "call.planned": Status(_("Planned"), "ph0", "mute", _("Only ESA officers see it."), _("ESA")),
+    "call.open": Status(_("Open"), "ph4", "ok", _("It takes requests within its dates."), _("Nobody")),
+    "call.paused": Status(_("Paused"), "ph-q", "warn", _("It takes no requests for now."), _("ESA")),
+    "call.closed": Status(_("Closed"), "ph4", "mute", _("It takes no more requests."), _("Nobody")),
+    "callfunding.waiting": Status(
+        _("Waiting for a second officer"), "ph2", "think", _("No credits have moved."), _("ESA")
+    ),
+    "callfunding.agreed": Status(_("Agreed"), "ph4", "ok", _("The credits are in the call."), _("Nobody")),
+    "callfunding.declined": Status(_("Declined"), "ph-x", "mute", _("No credits have moved."), _("Nobody")),
+    # quotations
+    "quotation.asked": Status(_("Price asked for"), "ph1", "info", _("The provider answers."), _("Provider")),
+    "quotation.answered": Status(_("Answered"), "ph-q", "warn", _("There is a price to accept."), _("Applicant")),
+    "quotation.accepted": Status(_("Accepted"), "ph4", "ok", _("It prices the request."), _("Nobody")),
+    "quotation.declined": Status(_("Declined"), "ph-x", "bad", _("The provider gives no price."), _("Applicant")),
+    "quotation.lapsed": Status(_("Lapsed"), "ph-x", "mute", _("The price is no longer valid."), _("Applicant")),
+    "quotation.withdrawn": Status(_("Taken back"), "ph-x", "mute", _("No price is needed any more."), _("Nobody")),
     # operations on a platform
     "operation.queued": Status(_("Waiting"), "ph1", "info", _("A worker takes it next."), _("Nobody")),
     "operation.waiting": Status(_("In progress"), "ph2", "info", _("The platform is at it."), _("Platform")),

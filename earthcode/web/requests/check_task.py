@@ -54,6 +54,8 @@ def check_task(request: SignedInRequest, reference: str) -> HttpResponse:
         # A question is answered by sending the request again.
         asks_answer=resource_request.status == RequestStatus.INFO_NEEDED,
     )
+    if "call" in request.POST:
+        return _choose_call(request, resource_request)
     if "then" in request.POST:
         return _leave_check(request, resource_request)
     if form.is_valid():
@@ -75,6 +77,16 @@ def check_task(request: SignedInRequest, reference: str) -> HttpResponse:
         # What the refused action changed in memory was never stored.
         resource_request = to_edit(request.user, reference)
     return answer(request, "edit_check", resource_request, _to_check(request.user, resource_request, form))
+
+
+def _choose_call(request: SignedInRequest, resource_request: ResourceRequest) -> HttpResponse:
+    """The applicant's own choice; empty: the call that fits best."""
+    call = Call.objects.filter(slug=request.POST["call"][:60]).first() if request.POST["call"] else None
+    try:
+        sponsorship.save_call(resource_request, call=call, by=request.user, at=timezone.now())
+    except Refused as refusal:
+        messages.error(request, refusal.message)
+    return redirect("request_edit_check", resource_request.reference)
 
 
 def _leave_check(request: SignedInRequest, resource_request: ResourceRequest) -> HttpResponse:
@@ -116,13 +128,18 @@ def _to_check(user: User, resource_request: ResourceRequest, form: DeclarationsF
             {
                 "label": line.plan,
                 "detail": workload_words(Workload.from_json(line.workload), Quote.from_json(line.quote)),
-                "amount": line.amount,
+                "amount": line.amount if line.is_priced else None,
             }
             for line in resource_request.lines.all()
         ],
         "asked": asked,
         "call": call,
-        "why_call": _why(call, asked) if call else "",
+        "why_call": _why(resource_request, call, asked) if call else "",
+        "other_calls": [
+            fit
+            for fit in ([] if resource_request.frozen_rules else checks.fits_for(resource_request, on=today))
+            if call is None or fit.call.pk != call.pk
+        ],
         "missing": missing,
         "findings": findings,
         "fails": any(each.outcome == Outcome.FAIL for each in findings),
@@ -165,7 +182,11 @@ def _rows(resource_request: ResourceRequest) -> list[dict[str, Any]]:
     ]
 
 
-def _why(call: Call, asked: int) -> str:
+def _why(resource_request: ResourceRequest, call: Call, asked: int) -> str:
+    if resource_request.frozen_rules:
+        return _("%(call)s asked the question, so the request stays with it.") % {"call": call.title}
+    if resource_request.call_id == call.pk:
+        return _("You chose %(call)s.") % {"call": call.title}
     words = {"call": call.title, "asked": as_text(asked), "ceiling": as_text(call.ceiling)}
     if asked > call.ceiling:
         return _("%(call)s is the open call that gives most for one request: %(ceiling)s credits.") % words

@@ -61,7 +61,7 @@ def hub(request: SignedInRequest, reference: str) -> HttpResponse:
 
 def shares(lines: Iterable[RequestLine]) -> list[dict[str, Any]]:
     """What each plan costs, for ``components/breakdown.html``."""
-    return [{"label": line.plan, "amount": line.amount} for line in lines]
+    return [{"label": line.plan, "amount": line.amount if line.is_priced else None} for line in lines]
 
 
 def _tasks(resource_request: ResourceRequest, *, today: date) -> list[Task]:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
@@ -106,11 +107,14 @@ def request_new(request: SignedInRequest) -> HttpResponse:
             add_refusal(form, refusal)
         else:
             _tell_of_changes(request, from_estimate)
+            if wanted is not None and wanted.is_asked_for:
+                # There is no price to put into the request: the provider is asked for one.
+                return redirect(f"{reverse('ask_price', args=[resource_request.reference])}?{wanted.query}")
             return redirect("request_edit", resource_request.reference)
     drafts = with_offerings(drafts_of(request.user))[:DRAFTS_SHOWN]
     free = max((each.free for each in free_credits(request.user, on=now.date())), default=0)
     cost = wanted.quote.total if wanted and wanted.quote else None
-    something_to_add = cost is not None or bool(from_estimate and from_estimate.to_request)
+    something_to_add = wanted is not None or bool(from_estimate and from_estimate.to_request)
     return TemplateResponse(
         request,
         "requests/new.html",
@@ -140,7 +144,7 @@ def _start(
     now = timezone.now()
     project = answers["project"] or projects.create_project(title=answers["title"], by=by, at=now)
     resource_request = sponsorship.start(title=answers["title"], project=project, by=by, at=now)
-    if wanted is not None:
+    if wanted is not None and not wanted.is_asked_for:
         sponsorship.save_line(resource_request, plan=wanted.plan, workload=wanted.workload, by=by, at=now)
     if run is not None:
         science.plan_run(run, reference=resource_request.reference, at=now)

@@ -22,6 +22,8 @@ from earthcode.catalogue.pricing import Quote, Workload
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
+from earthcode.lifecycle import Group
+from earthcode.provisioning import actions as provisioning
 from earthcode.science.models import Record
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
@@ -38,6 +40,10 @@ from earthcode.web.requests.run import run_of
 from earthcode.web.requests.words import coming, leader_of, members_in_order, people_of, sent_words, who_acts_next
 
 _S = RequestStatus
+
+
+#: Decisions that leave the request undecided.
+_IN_BETWEEN = (DecisionKind.ASK, DecisionKind.FIRST)
 
 
 @login_required
@@ -98,6 +104,33 @@ def request_endorse(request: SignedInRequest, reference: str) -> HttpResponse:
             messages.success(request, _("You endorsed %(reference)s.") % {"reference": reference})
             return redirect(resource_request)
     return _page(request, reference, endorsement_form=form)
+
+
+@login_required
+@require_POST
+def request_accept(request: SignedInRequest, reference: str) -> HttpResponse:
+    """Take the part that ESA offers."""
+    resource_request = _visible(request, reference)
+    return _act(
+        request,
+        resource_request,
+        lambda: provisioning.accept_offer(resource_request, by=request.user, at=timezone.now()),
+        done=_("The offer for %(reference)s is accepted. Access is being set up."),
+    )
+
+
+@login_required
+@require_POST
+def request_decline(request: SignedInRequest, reference: str) -> HttpResponse:
+    """Turn the offer down."""
+    resource_request = _visible(request, reference)
+    reason = request.POST.get("reason", "")[:5000]
+    return _act(
+        request,
+        resource_request,
+        lambda: sponsorship.decline(resource_request, reason=reason, by=request.user, at=timezone.now()),
+        done=_("The offer for %(reference)s is declined."),
+    )
 
 
 @login_required
@@ -163,13 +196,18 @@ def _page(
         "allocations": allocations,
         "sees_allocations": user.may(Permission.ALLOCATION_VIEW, resource_request),
         "award": award,
-        "decision": next((each for each in reversed(decisions) if each.kind != DecisionKind.ASK), None),
+        "decision": next((each for each in reversed(decisions) if each.kind not in _IN_BETWEEN), None),
+        "offer": [
+            {"line": line, "offered": line.offered, "less": line.amount - (line.offered or 0)}
+            for line in lines
+            if line.offered is not None
+        ],
         "question": decisions[-1] if decisions and resource_request.status == _S.INFO_NEEDED else None,
         "next": who_acts_next(resource_request, allocations, user=user, today=today),
         "facts": _facts(resource_request),
         "coming": coming(resource_request),
         "past": timeline(history_of(resource_request, *allocations)),
-        "may_copy": resource_request.status in (_S.REJECTED, _S.WITHDRAWN) and _writes_for_it(user, resource_request),
+        "may_copy": resource_request.status in _S.within(Group.OVER) and _writes_for_it(user, resource_request),
         "answer_form": answer_form or AnswerForm(initial={"answer": kept_answer(request, reference)}),
         "endorsement_form": endorsement_form or EndorsementForm(),
         # For the title of the page; and on top of it, where the form itself is not there any more.

@@ -24,7 +24,7 @@ from earthcode.catalogue.workload import PARAMETERS, Workload
 from earthcode.lib.errors import InvalidInput, Refused
 from earthcode.lib.money import as_text
 from earthcode.sponsorship import actions as sponsorship
-from earthcode.sponsorship.models import RequestLine, ResourceRequest
+from earthcode.sponsorship.models import Quotation, RequestLine, ResourceRequest
 from earthcode.web.parts.form_errors import add_refusal
 from earthcode.web.parts.signed_in import SignedInRequest
 from earthcode.web.requests.editing import METHODS, answer, closed_to, to_edit
@@ -32,7 +32,7 @@ from earthcode.web.requests.forms import (
     LineForm,
 )
 from earthcode.web.requests.hub import shares
-from earthcode.web.requests.wanted import wanted_by
+from earthcode.web.requests.wanted import Wanted, wanted_by
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,7 @@ class LineShown:
     line: RequestLine
     quote: Quote
     form: LineForm
+    quotation: Quotation | None = None
 
 
 @login_required
@@ -174,7 +175,11 @@ def _save_lines(request: SignedInRequest, resource_request: ResourceRequest) -> 
 
 def _typed_before(request: SignedInRequest) -> dict[str, str]:
     """The workload in the address: what was typed for a plan that was not taken, for the next one."""
-    given = {name: value for name, value in request.GET.dict().items() if name in PARAMETERS}
+    given = {
+        name: value
+        for name, value in request.GET.dict().items()
+        if name in Workload().as_params() or name in PARAMETERS
+    }
     try:
         return Workload.from_params(given).as_params() if given else {}
     except InvalidInput:
@@ -206,7 +211,17 @@ def _platforms_page(
     refused = refused or {}
     lines = list(resource_request.lines.all())
     forms = {**_line_forms(resource_request, on=today), **refused}
-    shown = [LineShown(line, Quote.from_json(line.quote), forms[line.plan_id]) for line in lines]
+    # The last one that was asked for each line, where one was and the line is not at a list price.
+    quotations = {each.line_id: each for each in resource_request.quotations.exclude(line=None).order_by("pk")}
+    shown = [
+        LineShown(
+            line,
+            Quote.from_json(line.quote),
+            forms[line.plan_id],
+            quotations.get(line.pk) if line.valid_until or not line.is_priced else None,
+        )
+        for line in lines
+    ]
     in_request = {line.plan_id for line in lines}
     wanted = None if refused else wanted_by(request, on=today)
     if wanted is not None and wanted.plan.pk in in_request:
@@ -224,6 +239,7 @@ def _platforms_page(
             "total": sum(line.amount for line in lines),
             "shares": shares(lines),
             "wanted": wanted,
+            "ask_url": _ask_url(resource_request, wanted) if wanted else "",
             "new_form": new_form,
             "typed_before": _typed_before(request),
             "plans": [] if new_form else _plans_to_choose(in_request, on=today),
@@ -231,14 +247,19 @@ def _platforms_page(
     )
 
 
+def _ask_url(resource_request: ResourceRequest, wanted: Wanted) -> str:
+    """Where the provider of the plan is asked for a price of this workload."""
+    url = reverse("ask_price", args=[resource_request.reference])
+    return f"{url}?{urlencode({**wanted.workload.as_params(), 'plan': str(wanted.plan.pk)})}"
+
+
 def _plans_to_choose(left_out: set[int], *, on: date) -> list[tuple[str, list[Plan]]]:
-    """Plans with a published price that the Network of Resources sponsors, by platform."""
-    priced = Rate.objects.filter(
-        component__plan=OuterRef("pk"), component__in_use=True, valid__contains=on, micro_per_unit__gt=0
-    )
+    """Plans that the Network of Resources sponsors, by platform. Where one has no published price, the provider is asked."""
+    rates = Rate.objects.filter(component__plan=OuterRef("pk"), component__in_use=True, valid__contains=on)
     plans = (
         Plan.objects.listed()
-        .filter(Exists(priced))
+        # What costs nothing is not asked for.
+        .filter(Exists(rates.filter(micro_per_unit__gt=0)) | ~Exists(rates))
         .exclude(pk__in=left_out)
         .exclude(offering__sponsorable=False)
         .order_by("offering__platform__name", "offering__name", "pk")

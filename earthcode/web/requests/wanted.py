@@ -31,6 +31,11 @@ class Wanted:
         return self.price if isinstance(self.price, Quote) and not self.price.is_free else None
 
     @property
+    def is_asked_for(self) -> bool:
+        """Whether there is no price, so that the provider is asked for one. What costs nothing has a price."""
+        return isinstance(self.price, CannotPrice)
+
+    @property
     def reasons(self) -> tuple[str, ...]:
         if isinstance(self.price, CannotPrice):
             return self.price.reasons

@@ -88,10 +88,16 @@ def who_acts_next(resource_request: ResourceRequest, allocations: list[Any], *, 
             return _("ESA decides by %(day)s: %(due)s.") % words
         case _S.INFO_NEEDED:
             return _("The project answers ESA's question. The decision deadline is paused until then.")
+        case _S.OFFERED:
+            assert resource_request.offer_until is not None
+            until = date_format(resource_request.offer_until)
+            return _("The project's leader accepts or declines ESA's offer by %(day)s.") % {"day": until}
         case _S.APPROVED:
             return _next_of_allocations(allocations)
         case _S.REJECTED:
             return _("The project can use it as a new draft and submit it again.")
+        case _S.DECLINED:
+            return _("Nothing more happens. The offer was not accepted, and its credits went back to the call.")
         case _S.WITHDRAWN:
             return _("Nothing more happens. The request was withdrawn.")
     assert_never(status)

@@ -12,6 +12,7 @@ from earthcode.web.parts.statuses import Words
 #: URL name, who sees it, and what it is called.
 _LISTS: tuple[tuple[str, Permission, Words], ...] = (
     ("review", Permission.REQUEST_REVIEW, gettext_lazy("Requests")),
+    ("quotations", Permission.REQUEST_DECIDE, gettext_lazy("Quotations")),
     ("applications", Permission.APPLICATION_VIEW, gettext_lazy("Applications of providers")),
     ("offering_approvals", Permission.OFFERING_PUBLISH, gettext_lazy("Offerings")),
     ("statements", Permission.STATEMENT_VIEW, gettext_lazy("Statements")),

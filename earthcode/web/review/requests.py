@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -28,13 +28,13 @@ from earthcode.catalogue.pricing import Quote, Workload
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_text
+from earthcode.lib.money import as_credits, as_text, credits
 from earthcode.lifecycle import Group, WrongState
 from earthcode.provisioning import actions as provisioning
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.events import RequestEvent
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
-from earthcode.sponsorship.models import RequestStatus, ResourceRequest
+from earthcode.sponsorship.models import RequestLine, RequestStatus, ResourceRequest
 from earthcode.sponsorship.queries import CallBudget, budgets, calls_in_use, dossiers, with_offerings
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.catalogue.workload import workload_words
@@ -46,6 +46,7 @@ from earthcode.web.parts.signed_in import SignedInRequest
 from earthcode.web.parts.statuses import Words, status_of
 from earthcode.web.parts.timeline import timeline
 from earthcode.web.requests.words import due_words
+from earthcode.web.review.filters import QueueFilter
 from earthcode.web.review.queues import lists_for
 
 _S = RequestStatus
@@ -89,6 +90,18 @@ DECISIONS: dict[str, Choice] = {
         provisioning.grant,
         gettext_lazy("%(reference)s: %(amount)s credits granted. Access is being set up."),
     ),
+    "approve_first": Choice(
+        "a",
+        gettext_lazy("Approve, as the first of two"),
+        sponsorship.approve_first,
+        gettext_lazy("%(reference)s: another officer has to approve it as well."),
+    ),
+    "offer": Choice(
+        "o",
+        gettext_lazy("Offer a part"),
+        sponsorship.offer,
+        gettext_lazy("%(reference)s: the project has your offer."),
+    ),
     "ask": Choice(
         "q",
         gettext_lazy("Ask a question"),
@@ -116,11 +129,32 @@ class DecisionForm(Form):
         error_messages={"required": gettext_lazy("Enter a reason. The applicant will see it.")},
     )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, lines: Iterable[RequestLine] = (), **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.lines = list(lines)
+        for line in self.lines:
+            self.fields[f"line-{line.pk}"] = forms.DecimalField(
+                required=False,
+                min_value=0,
+                max_digits=15,
+                decimal_places=6,
+                label=str(line.plan),
+                initial=f"{as_credits(line.amount).normalize():f}",
+                widget=forms.NumberInput(attrs={"data-unit": "credits", "step": "any"}),
+            )
         if self["decision"].value() == "ask":
             self.fields["reason"].label = _("Your question")
             self.fields["reason"].error_messages["required"] = _("Enter your question. The applicant will see it.")
+
+    @property
+    def amounts(self) -> dict[int, int]:
+        """Line → micro-credits offered; nothing where nothing was typed."""
+        given = ((line.pk, self.cleaned_data.get(f"line-{line.pk}")) for line in self.lines)
+        return {pk: credits(amount) if amount is not None else 0 for pk, amount in given}
+
+    @property
+    def line_fields(self) -> list[forms.BoundField]:
+        return [self[f"line-{line.pk}"] for line in self.lines]
 
 
 @login_required
@@ -137,19 +171,26 @@ def review_request(request: SignedInRequest, reference: str) -> HttpResponse:
     """One request of the queue, and the decision on it; a reviewer's is refused by the action itself."""
     _readers_only(request.user)
     page_opened(request)
-    form = DecisionForm(posted(request))
+    lines = RequestLine.objects.filter(
+        resource_request__in=ResourceRequest.objects.visible_to(request.user), resource_request__reference=reference
+    ).select_related("plan__offering")
+    form = DecisionForm(posted(request), lines=lines if request.method == "POST" else ())
     if form.is_valid():
         sent = ResourceRequest.objects.visible_to(request.user).filter(submitted_at__isnull=False)
         resource_request = get_object_or_404(sent, reference=reference)
         choice = DECISIONS[form.cleaned_data["decision"]]
+        amounts = {"amounts": form.amounts} if form.cleaned_data["decision"] == "offer" else {}
         try:
-            choice.take(resource_request, reason=form.cleaned_data["reason"], by=request.user, at=timezone.now())
+            choice.take(
+                resource_request, reason=form.cleaned_data["reason"], **amounts, by=request.user, at=timezone.now()
+            )
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
             words = {"reference": reference, "amount": as_text(resource_request.amount)}
             messages.success(request, str(choice.done) % words)
-            return redirect("review")
+            query = QueueFilter.of(request.GET).query
+            return redirect(reverse("review") + (f"?{query}" if query else ""))
     return _page(request, reference, form)
 
 
@@ -164,11 +205,13 @@ def _page(request: SignedInRequest, reference: str | None, form: DecisionForm | 
     chosen = get_object_or_404(dossiers().filter(pk__in=sent.values("pk")), reference=reference) if reference else None
     name = _part_of(chosen) if chosen else request.GET.get("state", "")
     name = name if name in PARTS else ""
-    counts = sent.aggregate(
+    wanted = QueueFilter.of(request.GET)
+    listed = wanted.apply(sent)
+    counts = listed.aggregate(
         late=Count("pk", filter=Q(status=_S.IN_REVIEW, decide_by__lt=today)),
         **{f"of_{key}": Count("pk", filter=Q(status__in=part.statuses)) for key, part in PARTS.items()},
     )
-    page = paginate(request, _rows(sent, PARTS[name]), count=counts[f"of_{name}"])
+    page = paginate(request, _rows(listed, PARTS[name], wanted), count=counts[f"of_{name}"])
     if chosen is None and page.rows:
         chosen = dossiers().get(pk=page.rows[0].pk)
     calls = budgets(calls_in_use(today))
@@ -180,12 +223,14 @@ def _page(request: SignedInRequest, reference: str | None, form: DecisionForm | 
             "lists": lists_for(user, "review"),
             "summary": _summary(counts["of_"], counts["late"]),
             "calls": [_call_bar(budget, chosen) for budget in calls],
-            "tabs": _tabs(counts, name),
-            "queue": _queue(page, name, chosen, today=today),
+            "tabs": _tabs(counts, name, wanted),
+            "wanted": wanted,
+            "state": name,
+            "queue": _queue(page, name, chosen, wanted, today=today),
             "page": page,
-            "part_url": reverse("review") + (f"?{urlencode({'state': name})}" if name else ""),
+            "part_url": _part_url(name, wanted),
             "form": form,
-            **(_dossier(chosen, page, name, calls, user=user, form=form, today=today) if chosen else {}),
+            **(_dossier(chosen, page, name, calls, wanted, user=user, form=form, today=today) if chosen else {}),
         },
         status=422 if form is not None and form.errors else 200,
     )
@@ -194,9 +239,9 @@ def _page(request: SignedInRequest, reference: str | None, form: DecisionForm | 
 # --- the list --------------------------------------------------------------------------------------------------------
 
 
-def _rows(sent: QuerySet[ResourceRequest], part: Part) -> QuerySet[ResourceRequest]:
+def _rows(sent: QuerySet[ResourceRequest], part: Part, wanted: QueueFilter) -> QuerySet[ResourceRequest]:
     rows = with_offerings(sent.filter(status__in=part.statuses))
-    return rows.select_related("submitted_by__organisation", "project").order_by(*part.order)
+    return rows.select_related("submitted_by__organisation", "project").order_by(*wanted.order(part.order))
 
 
 def _part_of(resource_request: ResourceRequest) -> str:
@@ -214,12 +259,16 @@ def _summary(to_decide: int, late: int) -> str:
     return f"{words} {past}"
 
 
-def _tabs(counts: dict[str, int], current: str) -> list[dict[str, Any]]:
-    url = reverse("review")
+def _part_url(name: str, wanted: QueueFilter) -> str:
+    query = urlencode({**({"state": name} if name else {}), **wanted.params})
+    return reverse("review") + (f"?{query}" if query else "")
+
+
+def _tabs(counts: dict[str, int], current: str, wanted: QueueFilter) -> list[dict[str, Any]]:
     return [
         {
             "label": part.label,
-            "url": f"{url}?{urlencode({'state': name})}" if name else url,
+            "url": _part_url(name, wanted),
             "count": counts[f"of_{name}"],
             "current": name == current,
         }
@@ -227,13 +276,19 @@ def _tabs(counts: dict[str, int], current: str) -> list[dict[str, Any]]:
     ]
 
 
-def _url(resource_request: ResourceRequest, page: ListPage[ResourceRequest]) -> str:
+def _url(resource_request: ResourceRequest, page: ListPage[ResourceRequest], wanted: QueueFilter) -> str:
     url = reverse("review_request", args=[resource_request.reference])
-    return f"{url}?page={page.number}" if page.number > 1 else url
+    query = urlencode({**wanted.params, **({"page": str(page.number)} if page.number > 1 else {})})
+    return f"{url}?{query}" if query else url
 
 
 def _queue(
-    page: ListPage[ResourceRequest], name: str, chosen: ResourceRequest | None, *, today: date
+    page: ListPage[ResourceRequest],
+    name: str,
+    chosen: ResourceRequest | None,
+    wanted: QueueFilter,
+    *,
+    today: date,
 ) -> list[dict[str, Any]]:
     items = []
     for each in page:
@@ -241,7 +296,7 @@ def _queue(
         offerings: list[str] = each.offering_names  # type: ignore[attr-defined]  # annotated
         items.append(
             {
-                "url": _url(each, page),
+                "url": _url(each, page, wanted),
                 "title": each.title,
                 "people": _applicant(each),
                 "platforms": ", ".join(dict.fromkeys(offerings)),
@@ -283,7 +338,7 @@ def _takes(budget: CallBudget, resource_request: ResourceRequest | None) -> int:
 def _call_bar(budget: CallBudget, resource_request: ResourceRequest | None) -> dict[str, Any]:
     return {
         "name": budget.call.title,
-        "url": "",
+        "url": reverse("call", args=[budget.call.slug]),
         "total": budget.total,
         "free": budget.free,
         "spent": budget.spent,
@@ -300,6 +355,7 @@ def _dossier(
     page: ListPage[ResourceRequest],
     name: str,
     calls: Sequence[CallBudget],
+    wanted: QueueFilter,
     *,
     user: User,
     form: DecisionForm | None,
@@ -317,8 +373,8 @@ def _dossier(
         "resource_request": resource_request,
         "applicant": _applicant(resource_request),
         "clock": due_words(resource_request.decide_by, today) if name == "" and resource_request.decide_by else "",
-        "previous": _url(rows[place - 1], page) if place else "",
-        "following": _url(rows[place + 1], page) if place is not None and place + 1 < len(rows) else "",
+        "previous": _url(rows[place - 1], page, wanted) if place else "",
+        "following": _url(rows[place + 1], page, wanted) if place is not None and place + 1 < len(rows) else "",
         "facts": _facts(resource_request, lines),
         "lines": [
             {
@@ -338,7 +394,8 @@ def _dossier(
         "history_matters": any(event.name in _TO_READ for event in history),
         "only_reads": not user.may(Permission.REQUEST_DECIDE),
         "sees_project": resource_request.project is not None and user.may(Permission.PROJECT_VIEW, resource_request),
-        "decision_form": bound or DecisionForm(),
+        "decision_form": bound or DecisionForm(lines=lines),
+        "may_offer": "offer" in may,
         "options": [
             {
                 "value": step,

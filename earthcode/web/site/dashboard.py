@@ -24,7 +24,14 @@ from earthcode.lifecycle import Group
 from earthcode.notifications.queries import inbox
 from earthcode.provisioning.models import Allocation
 from earthcode.provisioning.queries import allocations_visible_to
-from earthcode.sponsorship.models import RequestStatus, ResourceRequest
+from earthcode.sponsorship.models import (
+    CallFunding,
+    FundingStatus,
+    Quotation,
+    QuotationStatus,
+    RequestStatus,
+    ResourceRequest,
+)
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.parts.allocation_rows import AllocationRow, failed_operations, rows_of
 from earthcode.web.parts.signed_in import SignedInRequest
@@ -56,7 +63,10 @@ def home(request: SignedInRequest) -> HttpResponse:
     user, today = request.user, timezone.localdate()
     own = _own_requests(user)
     needs = [
-        *(_question(each) for each in own if _group(each) is Group.ANSWERING),
+        *(_question(each) for each in own if each.status == RequestStatus.INFO_NEEDED),
+        *(_offer(each, today=today) for each in own if each.status == RequestStatus.OFFERED),
+        *_prices(user, today=today),
+        *_fundings(user),
         *_problems(user),
         *_to_endorse(user, today=today),
         *(_draft(each) for each in own if _group(each) is Group.PREPARING),
@@ -104,6 +114,63 @@ def _question(resource_request: ResourceRequest) -> Need:
         due=_("waits for you"),
         due_tone="soon",
     )
+
+
+def _offer(resource_request: ResourceRequest, *, today: date) -> Need:
+    due, due_tone = _due(resource_request.offer_until, today=today)
+    return Need(
+        icon="ph-q",
+        tone="warn",
+        title=_("ESA offers a part of “%(title)s”") % {"title": resource_request.title},
+        text=_("%(reference)s. The project's leader accepts or declines it.")
+        % {"reference": resource_request.reference},
+        url=resource_request.get_absolute_url(),
+        due=due,
+        due_tone=due_tone,
+    )
+
+
+def _prices(user: User, *, today: date) -> Iterator[Need]:
+    """Prices that a provider was asked for, and those that were given and wait to be accepted."""
+    answers_for = user.grants.providers_with(Permission.QUOTATION_ANSWER)
+    edits = user.grants.projects_with(Permission.REQUEST_EDIT)
+    if not (answers_for or edits):
+        return
+    to_give = Q(status=QuotationStatus.ASKED, plan__offering__platform__provider__in=answers_for)
+    to_accept = Q(status=QuotationStatus.ANSWERED, resource_request__project__in=edits)
+    waiting = Quotation.objects.filter(to_give | to_accept).select_related(
+        "plan__offering", "resource_request__project"
+    )
+    for each in waiting.order_by("answer_by", "pk")[:NEEDS_SHOWN]:
+        is_asked = each.status == QuotationStatus.ASKED
+        due, due_tone = _due(each.answer_by if is_asked else each.valid_until, today=today)
+        title = _("Give a price for %(plan)s") if is_asked else _("Accept the price of %(plan)s")
+        yield Need(
+            icon="ph1" if is_asked else "ph-q",
+            tone="think" if is_asked else "warn",
+            title=title % {"plan": each.plan},
+            text=_("%(reference)s, %(project)s")
+            % {"reference": each.reference, "project": each.resource_request.project},
+            url=reverse("quotation", args=[each.reference]),
+            due=due,
+            due_tone=due_tone,
+        )
+
+
+def _fundings(user: User) -> Iterator[Need]:
+    """Credits for a call that another manager proposed."""
+    if not user.may(Permission.CALL_MANAGE):
+        return
+    waiting = CallFunding.objects.filter(status=FundingStatus.WAITING).exclude(proposed_by=user)
+    for each in waiting.select_related("call", "proposed_by").order_by("proposed_at", "pk")[:NEEDS_SHOWN]:
+        yield Need(
+            icon="ph2",
+            tone="think",
+            title=_("Agree to %(credits)s credits for %(call)s") % {"credits": as_text(each.amount), "call": each.call},
+            text=_("Proposed by %(who)s. A second officer has to agree.")
+            % {"who": each.proposed_by or _("the operator of the site")},
+            url=reverse("call_manage", args=[each.call.slug]),
+        )
 
 
 def _draft(resource_request: ResourceRequest) -> Need:

@@ -285,7 +285,7 @@ def test_an_offering_says_what_who_where_how_and_how_much(offerings: None, clien
     assert "Sign in with GitHub; the team is set up from its GitHub names." in text
     unstated = words(page.select_one("#not-stated"))
     assert {"hardware", "certifications"} <= set(unstated.removeprefix("Not stated ").split(". ")[0].split(", "))
-    assert words(page.select_one("#price-box")) == "Price on request Compare with others"
+    assert words(page.select_one("#price-box")) == "Price on request Ask for a price Compare with others"
     assert link(page, "Documentation") is not None
     facts = {words(row.dt): words(row.dd) for row in page.select("#facts dl.fact-list > div")}
     assert facts["ESA can sponsor it"].startswith("Yes Source")
@@ -362,7 +362,7 @@ def test_a_plan_that_cannot_be_priced_says_why(offerings: None, client: Client) 
         words(plans["Basic, one year"].select_one(".plan-price"))
         == "Counted in processing units: say how many you need."
     )
-    assert words(plans["Enterprise-S"].select_one(".plan-price")) == "Price on request"
+    assert words(plans["Enterprise-S"].select_one(".plan-price")) == "Price on request Ask for a price Enterprise-S"
     page = page_of(client, "/catalogue/sentinel-hub-edc/?pu=80000")
     assert words(plans_of(page)["Basic, one year"].select_one(".plan-price")).startswith("1\u202f149 cr")
 

@@ -11,7 +11,7 @@ from earthcode.lib.money import credits
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Call, ResourceRequest
 from tests.support.many import bring_requests_to
-from tests.support.pages import errors, soup, words
+from tests.support.pages import soup, words
 from tests.support.queries import assert_queries_do_not_grow
 from tests.support.requests import url
 
@@ -126,7 +126,7 @@ def test_the_estimate_can_be_added_to_a_draft(as_alice: Client, draft: ResourceR
     assert not draft.lines.exists()
 
 
-def test_a_plan_without_a_price_for_the_workload_starts_nothing(
+def test_a_plan_without_a_price_starts_a_request_and_leads_to_the_provider(
     as_alice: Client, project: Project, unpriced_plan: Plan
 ) -> None:
     address = f"/requests/new/?plan={unpriced_plan.pk}"
@@ -134,10 +134,10 @@ def test_a_plan_without_a_price_for_the_workload_starts_nothing(
     assert "There is no price for this workload" in words(as_alice.get(address))
     answer = as_alice.post(address, {"title": "Snow", "project": "new"})
 
-    assert answer.status_code == 422
-    assert any("cannot be priced" in error for error in errors(answer))
-    assert not ResourceRequest.objects.exists()
-    assert Project.objects.get() == project
+    started = ResourceRequest.objects.get()
+    assert not started.lines.exists()
+    assert answer.headers["Location"].startswith(f"{url(started, 'edit/price/')}?plan={unpriced_plan.pk}&")
+    assert "Ask for a price of" in words(as_alice.get(answer.headers["Location"]))
 
 
 @pytest.mark.parametrize("plan", ["", "x", "-1", "0", "9" * 30, "²"])

@@ -24,7 +24,7 @@ def change(client: Client, resource_request: ResourceRequest, plan: Plan, **sent
     return client.post(url(resource_request, "edit/platforms/"), data)
 
 
-def test_a_plan_is_chosen_from_those_with_a_price(
+def test_a_plan_is_chosen_from_those_that_esa_sponsors(
     as_alice: Client, draft: ResourceRequest, hub_plan: Plan, batch_plan: Plan, unpriced_plan: Plan
 ) -> None:
     batch_plan.offering.sponsorable = False
@@ -32,7 +32,10 @@ def test_a_plan_is_chosen_from_those_with_a_price(
 
     page = soup(as_alice.get(url(draft, "edit/platforms/")))
 
-    assert [option["value"] for option in page.select("#id_plan option")] == [str(hub_plan.pk)]
+    assert [option["value"] for option in page.select("#id_plan option")] == [
+        str(unpriced_plan.pk),
+        str(hub_plan.pk),
+    ]
 
 
 def test_a_plan_asks_only_for_what_its_price_depends_on(
