@@ -200,7 +200,7 @@ def test_the_reason_of_a_failure_is_visible_to_the_scientist(failed: Allocation,
     page = page_of(as_ben, f"/allocations/{failed.reference}/")
 
     assert "The platform is full." in in_one_line(page)
-    assert "Hub House can try again." in in_one_line(page)
+    assert "Hub House has been notified and can try again." in in_one_line(page)
     assert link(page, "Try again") is None
 
 
