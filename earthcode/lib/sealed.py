@@ -1,7 +1,7 @@
 """Text that is encrypted where it is kept: whoever reads a copy of the database reads nothing of it.
 
 ``SEALING_KEYS`` are the keys (long random texts), the one in use first, former ones after it until everything was sealed anew
-(``reseal``). ``SECRET_KEY`` and its fallbacks come last, and serve where no others are given.
+(``manage.py reseal``). ``SECRET_KEY`` and its fallbacks come last, and serve where no others are given.
 """
 
 from __future__ import annotations

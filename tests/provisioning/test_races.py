@@ -36,7 +36,7 @@ class Watched:
         self.most_at_once = 0
         self._now: Counter[str] = Counter()
         self._lock = threading.Lock()
-        for verb in ("provision", "sync_people", "deprovision"):
+        for verb in ("ensure", "people", "revoke"):
             monkeypatch.setattr(Simulated, verb, self._watch(getattr(Simulated, verb), verb))
 
     def _watch(self, call: Callable[..., Any], verb: str) -> Callable[..., Any]:
@@ -114,7 +114,7 @@ def test_many_workers_do_each_operation_once_and_one_at_a_time_on_a_platform(
 
     at_once(*[work] * 6)
 
-    assert watched.asked == {f"provision {allocation.reference}": 1 for allocation in many}
+    assert watched.asked == {f"ensure {allocation.reference}": 1 for allocation in many}
     assert watched.most_at_once == 1
     assert {stored(allocation).status for allocation in many} == {AllocationStatus.ACTIVE}
     assert set(Operation.objects.values_list("attempts", flat=True)) == {1}
