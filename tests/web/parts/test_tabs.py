@@ -33,6 +33,6 @@ def test_every_state_that_was_sent_is_in_one_tab_of_the_review() -> None:
 
 @pytest.mark.parametrize("status", RequestStatus)
 def test_every_state_says_who_acts_next(sent_request: ResourceRequest, alice: Any, status: RequestStatus) -> None:
-    sent_request.status = status
+    sent_request.status, sent_request.offer_until = status, date(2026, 12, 1)
 
     assert who_acts_next(sent_request, [], user=alice, today=date(2026, 11, 23)).endswith(".")

@@ -347,7 +347,12 @@ def test_the_endorsement_stands_with_its_note(
     after = as_maria.get(url(complete_draft))
 
     assert "Tomas Lindberg, Technical Officer, endorsed it on 2 Nov 2026. They need it." in words(after)
-    assert [str(each["value"]) for each in soup(after).select("[name=decision]")] == ["approve", "ask", "reject"]
+    assert [str(each["value"]) for each in soup(after).select("[name=decision]")] == [
+        "approve",
+        "offer",
+        "ask",
+        "reject",
+    ]
 
 
 # --- the decision ----------------------------------------------------------------------------------------------------
@@ -461,7 +466,7 @@ def test_a_failed_check_closes_the_approval_and_says_so(
     page = as_maria.get(url(complete_draft))
 
     assert "Ask the applicant to change this, or reject the request." in words(page)
-    assert [str(each["value"]) for each in soup(page).select("[name=decision]")] == ["ask", "reject"]
+    assert [str(each["value"]) for each in soup(page).select("[name=decision]")] == ["offer", "ask", "reject"]
     refused = as_maria.post(url(complete_draft), {"decision": "approve", "reason": "Anyway."})
     assert refused.status_code == 422
     assert stored(complete_draft).status == RequestStatus.IN_REVIEW
