@@ -6,12 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
-from django.db.models import Count, Max, Sum
-from django.db.models.functions import TruncDate
+from django.db import connection
 
 from earthcode.ledger import queries as books
-from earthcode.ledger.actions import Hold
 from earthcode.provisioning.models import Allocation
 from earthcode.settlement.forecast import Forecast, forecast
 from earthcode.settlement.models import Charge
@@ -37,7 +36,8 @@ class Week:
 
 @dataclass(frozen=True)
 class Spending:
-    """Amounts in micro-credits. ``set_aside`` is what the hold had at most, ``left`` what of it can still be used.
+    """Amounts in micro-credits. ``set_aside`` is what the hold had at most, ``left`` what of it can still be used, ``owed``
+    what was used beyond it.
 
     ``used_until`` is the end of the latest usage that is known, ``received_at`` when the last report with a charge came.
     """
@@ -75,42 +75,70 @@ def _monday(day: date) -> date:
     return day - timedelta(days=day.weekday())
 
 
-def spending_of(allocation: Allocation, *, hold: Hold | None = None) -> Spending:
-    """All that the allocation's page shows of its usage, in five queries however much was used."""
-    hold = hold or books.holds([allocation.hold_id])[allocation.hold_id]
-    charges = Charge.objects.filter(allocation=allocation).order_by()
-    by_day = dict(
-        charges.annotate(day=TruncDate("record__used_from", tzinfo=UTC))
-        .values("day")
-        .annotate(total=Sum("amount"))
-        .values_list("day", "total")
-    )
+#: Everything in one reading of the charges: what is grouped by nothing is the total.
+_USED: Final = """
+    SELECT grouping(used.day), grouping(used.label), grouping(used.person), used.day, used.label, used.metric, used.person,
+           sum(used.amount)::bigint, sum(used.quantity), count(DISTINCT used.report_id), max(used.used_until), max(used.at)
+    FROM (
+        SELECT (record.used_from AT TIME ZONE 'UTC')::date AS day, charge.label, charge.metric, record.person, charge.amount,
+               charge.quantity, charge.report_id, record.used_until, charge.at
+        FROM settlement_charge charge JOIN settlement_usagerecord record ON record.id = charge.record_id
+        WHERE charge.allocation_id = %s
+    ) used
+    GROUP BY GROUPING SETS ((used.day), (used.label, used.metric), (used.person), ())
+    ORDER BY sum(used.amount) DESC, used.label, used.person
+"""
+
+
+def spending_of(allocation: Allocation, *, used: int | None = None, left: int | None = None) -> Spending:
+    """All that the allocation's page shows of its usage, in one query however much was used.
+
+    Whoever knows what the hold has captured and what it has left gives both; otherwise they are read.
+    """
+    if used is None or left is None:
+        hold = books.holds([allocation.hold_id])[allocation.hold_id]
+        used, left = hold.used, hold.remaining
+    by_day: dict[date, int] = {}
+    by_component, by_person = [], []
+    reports, until, received = 0, None, None
+    with connection.cursor() as cursor:
+        cursor.execute(_USED, [allocation.pk])
+        for (
+            no_day,
+            no_label,
+            no_person,
+            day,
+            label,
+            metric,
+            person,
+            amount,
+            quantity,
+            count,
+            last,
+            at,
+        ) in cursor.fetchall():
+            if not no_day:
+                by_day[day] = amount
+            elif not no_label:
+                by_component.append(Part(label, amount, quantity, metric))
+            elif not no_person:
+                by_person.append(Part(person, amount))
+            else:
+                reports, until, received = count, last, at
     by_day = {day: amount for day, amount in sorted(by_day.items()) if amount}
-    known = charges.aggregate(reports=Count("report", distinct=True), until=Max("record__used_until"), at=Max("at"))
-    by_component = charges.values("label", "metric").annotate(total=Sum("amount"), quantity=Sum("quantity"))
-    by_person = charges.values("record__person").annotate(total=Sum("amount"))
-    until = known["until"]
     return Spending(
-        set_aside=hold.authorised,
-        used=hold.used,
-        left=hold.remaining,
-        owed=hold.owed,
+        set_aside=allocation.amount,
+        used=used,
+        left=left,
+        owed=max(0, used - allocation.amount),
         by_day=by_day,
-        by_component=[
-            Part(label, total, quantity, metric)
-            for label, metric, total, quantity in by_component.order_by("-total", "label").values_list(
-                "label", "metric", "total", "quantity"
-            )
-        ],
-        by_person=[
-            Part(person, total)
-            for person, total in by_person.order_by("-total", "record__person").values_list("record__person", "total")
-        ],
-        reports=known["reports"],
+        by_component=by_component,
+        by_person=by_person,
+        reports=reports,
         used_until=until,
-        received_at=known["at"],
+        received_at=received,
         forecast=(
-            forecast(by_day, left=hold.remaining, until=until.astimezone(UTC).date(), reports=known["reports"])
+            forecast(by_day, left=left, until=until.astimezone(UTC).date(), reports=reports)
             if until is not None
             else None
         ),

@@ -78,6 +78,7 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
     may_see_request = request.user.may(Permission.REQUEST_VIEW, found)
     quote = Quote.from_json(found.quote)
     movements = books.statement_of_hold(found.hold_id, limit=MOVEMENTS_SHOWN)
+    used, left = (movements[0].used, movements[0].remaining) if movements else (0, 0)
     steps = open_steps(found, by=request.user, latest=operations[0] if operations else None)
     context = {
         "allocation": found,
@@ -89,8 +90,8 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         "set_up": set_up,
         # What is done goes to the end of the page.
         "set_up_first": set_up.under_way or found.status == AllocationStatus.FAILED or steps.retry is not None,
-        "figures": _figures(found, movements, today=timezone.localdate()),
-        "usage": usage_of(found, today=timezone.localdate()),
+        "figures": _figures(found, movements, used=used, left=left, today=timezone.localdate()),
+        "usage": usage_of(found, used=used, left=left, today=timezone.localdate()),
         "may_close_usage": found.is_awaiting_usage and request.user.may(Permission.USAGE_REPORT, found),
         "bought": [_bought(line) for line in quote.lines],
         "quote": quote,
@@ -250,8 +251,9 @@ def _asked(operation: Operation) -> str:
     return _("%(provider)s has nobody here, so an ESA operator was asked to arrange it by %(day)s.") % words
 
 
-def _figures(allocation: Allocation, movements: Sequence[books.Movement], *, today: date) -> list[dict[str, object]]:
-    left, used = (movements[0].remaining, movements[0].used) if movements else (0, 0)
+def _figures(
+    allocation: Allocation, movements: Sequence[books.Movement], *, used: int, left: int, today: date
+) -> list[dict[str, object]]:
     returned = allocation.amount - left - used
     last_usage = next((each.effective_at for each in movements if each.target == AccountKind.ACCRUED), None)
     over = allocation.status in (AllocationStatus.ENDING, AllocationStatus.CLOSED)

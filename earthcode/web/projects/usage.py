@@ -32,11 +32,11 @@ from earthcode.web.parts.burndown import Burndown, drawing, points_of
 from earthcode.web.parts.signed_in import SignedInRequest
 
 
-def usage_of(allocation: Allocation, *, today: date) -> dict[str, Any] | None:
-    """What the panel on usage shows; None for what nobody could ever use."""
+def usage_of(allocation: Allocation, *, used: int, left: int, today: date) -> dict[str, Any] | None:
+    """What the panel on usage shows; None for what nobody could ever use. ``used`` and ``left`` as the ledger has them."""
     if allocation.active_from is None:
         return None
-    spending = spending_of(allocation)
+    spending = spending_of(allocation, used=used, left=left)
     title, words = _finding(allocation, spending)
     return {
         "title": title,
