@@ -21,12 +21,16 @@ from earthcode.catalogue.models import Platform
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import NotPermitted, Refused
+from earthcode.lib.wake import wake_after_commit
 from earthcode.settlement import taking
 from earthcode.settlement.events import UsageReportEvent
 from earthcode.settlement.meters import Desk
 from earthcode.settlement.models import Channel, Charge, UsageRecord, UsageReport
 from earthcode.settlement.readers import Numbered
 from earthcode.settlement.usage_lines import Refusal, UsageLine, read_line
+
+#: The task that looks at what is used up, or not any more; also in ``settings.CELERY_BEAT_SCHEDULE``.
+TELL_ALERTS: Final = "settlement.tell_alerts"
 
 #: Digits enough for any quantity times any rate.
 EXACT: Final = Context(prec=60)
@@ -264,6 +268,8 @@ class _Intake:
         self.report.refusals = [refusal.as_json() for refusal in self.refusals]
         self.report.save()
         taking.take(self.desk.totals, self.desk.by_pk, report=self.report, by=by, at=self.at)
+        if any(self.desk.totals.values()):
+            wake_after_commit(TELL_ALERTS)
         about = {
             "lines": self.report.lines,
             "charged": self.report.charged,

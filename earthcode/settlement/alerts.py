@@ -10,11 +10,13 @@ from django.db import transaction
 from earthcode.identity.models import User
 from earthcode.identity.roles import ProjectRole
 from earthcode.ledger import queries as books
+from earthcode.ledger.actions import Hold
 from earthcode.lib.money import as_text
 from earthcode.notifications import actions as notifications
 from earthcode.notifications.actions import Recipient
-from earthcode.provisioning.models import Allocation
-from earthcode.settlement.models import Alert, AlertKind
+from earthcode.provisioning.models import Allocation, AllocationStatus
+from earthcode.settlement.exhaustion import last_day_of, limit_of
+from earthcode.settlement.models import Alert, AlertKind, Exhaustion
 
 #: Percent of what was set aside, and days before the end, that the project hears of.
 USED_LEVELS: Final = (50, 75, 90, 100)
@@ -26,7 +28,11 @@ def tell_due(*, at: datetime) -> int:
 
     Where several levels of one kind were passed at once, people hear of the last one only.
     """
-    active = Allocation.objects.active().select_related("plan__offering", "award__project", "platform").order_by("pk")
+    active = (
+        Allocation.objects.filter(status__in=(AllocationStatus.ACTIVE, AllocationStatus.SUSPENDED))
+        .select_related("plan__offering", "award__project", "award__resource_request__call", "platform", "exhaustion")
+        .order_by("pk")
+    )
     told = 0
     batch: list[Allocation] = []
     for allocation in active.iterator(chunk_size=500):
@@ -45,33 +51,36 @@ def _tell(allocations: list[Allocation], *, at: datetime) -> int:
     for each in allocations:
         hold = holds[each.hold_id]
         percent = hold.used * 100 // hold.authorised
-        days = (each.ends_on - at.astimezone(UTC).date()).days
+        used_up = _exhaustion_of(each)
+        first = each.starts_on if used_up is None else used_up.used_up_at.astimezone(UTC).date()
+        last = last_day_of(each, used_up)
+        days = (last - at.astimezone(UTC).date()).days
         for kind, reached in (
             (AlertKind.USED, [level for level in USED_LEVELS if percent >= level]),
             # The nearer the end, the later the level comes in the list. A short allocation hears of no days it never had.
-            (AlertKind.ENDS, [level for level in DAYS_LEVELS if days <= level < (each.ends_on - each.starts_on).days]),
+            (AlertKind.ENDS, [level for level in DAYS_LEVELS if days <= level < (last - first).days]),
         ):
             new = [level for level in reached if level not in known.get((each.pk, kind), set())]
             if new:
-                _write(each, kind, new, left=hold.remaining, at=at)
+                _write(each, kind, new, hold=hold, known=used_up, at=at)
                 told += 1
     return told
 
 
 @transaction.atomic
-def _write(allocation: Allocation, kind: AlertKind, levels: list[int], *, left: int, at: datetime) -> None:
+def _write(
+    allocation: Allocation, kind: AlertKind, levels: list[int], *, hold: Hold, known: Exhaustion | None, at: datetime
+) -> None:
     Alert.objects.bulk_create(
         (Alert(allocation=allocation, kind=kind, level=level, at=at) for level in levels), ignore_conflicts=True
     )
     level = levels[-1]
     offering = allocation.plan.offering
+    left = hold.remaining
+    last_day = last_day_of(allocation, known)
     if kind == AlertKind.USED and level == 100:
         subject = f"All credits for {offering} are used"
-        body = (
-            f"Nothing is left of what was set aside for {allocation.plan}. What is used from now on is owed by your award, "
-            "and while it owes, nothing new can be placed. Stop what runs, end the allocation, or ask for more credits in a "
-            "new request."
-        )
+        body = f"Nothing is left of what was set aside for {allocation.plan}. {_consequence(allocation, hold, known)}"
     elif kind == AlertKind.USED:
         subject = f"{level}% of the credits for {offering} are used"
         body = (
@@ -82,18 +91,41 @@ def _write(allocation: Allocation, kind: AlertKind, levels: list[int], *, left: 
         ahead = "1 day" if level == 1 else f"{level} days"
         subject = f"{offering} ends in {ahead} or less"
         body = (
-            f"Access ends after {allocation.ends_on:%-d %B %Y}. Save what you need from the platform before: its provider "
+            f"Access ends after {last_day:%-d %B %Y}. Save what you need from the platform before: its provider "
             f"decides how long files are kept. {as_text(left)} credits are left; what is not used goes back to your award."
         )
     for person in _told_of(allocation, everybody=level in (1, 100)):
         notifications.send(
-            key=f"{allocation.reference}:{kind}-{level}:{person.public_id}",
+            # Credits that come back and are used up again are news again.
+            key=f"{allocation.reference}:{kind}-{level}:{f'{known.pk}:' if known else ''}{person.public_id}",
             to=Recipient(person.public_id, person.email),
             subject=f"{allocation.reference}: {subject}",
             body=body,
             link=allocation.get_absolute_url(),
             at=at,
         )
+
+
+def _exhaustion_of(allocation: Allocation) -> Exhaustion | None:
+    return getattr(allocation, "exhaustion", None)
+
+
+def _consequence(allocation: Allocation, hold: Hold, known: Exhaustion | None) -> str:
+    """What happens when all is used: only what really will."""
+    owed = "What is used from now on is owed by your award, and while it owes, nothing new can be placed."
+    advice = "Stop what runs, end the allocation, or ask for more credits in a new request."
+    if known is None:
+        beyond = max(0, limit_of(allocation, hold) - hold.used)
+        when = f"When {as_text(beyond)} credits more are used" if beyond else "Now"
+        return f"{owed} {when} the platform is asked to let nothing new start. {advice}"
+    if not known.step:
+        return (
+            f"{owed} This platform cannot suspend access, so it goes on until {allocation.ends_on:%-d %B %Y}. {advice}"
+        )
+    return (
+        f"The platform has been asked to let nothing new start. Save what you need: access ends after "
+        f"{last_day_of(allocation, known):%-d %B %Y}, unless credits come back before. {owed}"
+    )
 
 
 def _told_of(allocation: Allocation, *, everybody: bool) -> list[User]:

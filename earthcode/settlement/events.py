@@ -19,3 +19,9 @@ class StatementEvent(EventName):
 
 class ChargeEvent(EventName):
     REFUND = "charge.refund", "Charge refunded"
+
+
+class ExhaustionEvent(EventName):
+    BEGIN = "exhaustion.begin", "Credits used up"
+    UNDO = "exhaustion.undo", "Credits available again"
+    END = "exhaustion.end", "Grace over"

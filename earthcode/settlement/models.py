@@ -292,6 +292,36 @@ class Alert(models.Model):
         return f"{self.kind} {self.level}"
 
 
+class Exhaustion(models.Model):
+    """An allocation whose credits are used up, and how far that has gone. Removed when credits are back.
+
+    The audit trail keeps what was.
+    """
+
+    allocation = models.OneToOneField(Allocation, on_delete=models.PROTECT, related_name="exhaustion")
+    used_up_at = models.DateTimeField(help_text="When it was seen")
+    step = models.CharField(
+        max_length=12,
+        blank=True,
+        help_text="What the platform was asked for (connectors.base.SuspendStep); empty: it can suspend nothing",
+    )
+    ends_at = models.DateTimeField(null=True, blank=True, help_text="When access ends unless credits come back")
+    ended_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(step="", ends_at=None, ended_at=None)
+                | ~Q(step="") & Q(ends_at__isnull=False, ends_at__gte=F("used_up_at")),
+                name="settlement_grace_follows_suspension",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.allocation}"
+
+
 class StatementStatus(State):
     """Words and codes as in the interface (``web/parts/statuses.py`` has icon and colour)."""
 

@@ -14,8 +14,9 @@ from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput, NotPermitted
 from earthcode.lib.money import as_text
 from earthcode.lib.text import lines as clean
+from earthcode.lib.wake import wake_after_commit
 from earthcode.settlement import taking
-from earthcode.settlement.actions import one_report_at_a_time
+from earthcode.settlement.actions import TELL_ALERTS, one_report_at_a_time
 from earthcode.settlement.events import ChargeEvent
 from earthcode.settlement.models import Charge, ChargeKind
 
@@ -60,4 +61,5 @@ def refund(charge: Charge, amount: int, *, reason: str, key: uuid.UUID, by: User
     audit.record(
         ChargeEvent.REFUND, by=by, about=given, at=at, data={"amount": amount, "record": charge.record.record_id}
     )
+    wake_after_commit(TELL_ALERTS)
     return given

@@ -5,7 +5,7 @@ from django.utils import timezone
 
 from earthcode.audit.actors import CLOCK
 from earthcode.catalogue.models import Platform
-from earthcode.settlement import actions, alerts, books, heads, polling, statements
+from earthcode.settlement import actions, alerts, books, exhaustion, heads, polling, statements
 from earthcode.settlement.models import UsageRecord
 
 
@@ -37,7 +37,8 @@ def read_usage() -> None:
 
 @shared_task(name="settlement.tell_alerts")
 def tell_alerts() -> None:
-    """Tell projects whose credits or time run out."""
+    """Stop new work where all credits are used, undo it where some are back, and tell projects what runs out."""
+    exhaustion.keep_due(at=timezone.now())
     alerts.tell_due(at=timezone.now())
 
 
