@@ -41,6 +41,7 @@ from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.messages import who_was_told
 from earthcode.provisioning.models import OPEN, Allocation, AllocationStatus, Operation, OperationStatus
 from earthcode.provisioning.queries import allocations_visible_to, open_steps
+from earthcode.settlement.exhaustion import last_day_of
 from earthcode.web.catalogue.notices import notices_of
 from earthcode.web.parts.allocation_rows import words_for_end
 from earthcode.web.parts.chrome import Audience, Link, chrome_of
@@ -49,6 +50,7 @@ from earthcode.web.parts.forms import Form
 from earthcode.web.parts.opened import page_opened
 from earthcode.web.parts.signed_in import SignedInRequest
 from earthcode.web.parts.timeline import IN_TIMELINES, TimelineEntry, timeline
+from earthcode.web.projects.exhausted import exhausted, exhaustion_of
 from earthcode.web.projects.usage import usage_of
 
 #: Movements of credits that the page shows; the newest of them says what is left, however many there were.
@@ -77,6 +79,7 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
     # The provider knows the order, not what was asked and decided before it.
     may_see_request = request.user.may(Permission.REQUEST_VIEW, found)
     quote = Quote.from_json(found.quote)
+    known = exhaustion_of(found)
     movements = books.statement_of_hold(found.hold_id, limit=MOVEMENTS_SHOWN)
     used, left = (movements[0].used, movements[0].remaining) if movements else (0, 0)
     steps = open_steps(found, by=request.user, latest=operations[0] if operations else None)
@@ -90,7 +93,9 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         "set_up": set_up,
         # What is done goes to the end of the page.
         "set_up_first": set_up.under_way or found.status == AllocationStatus.FAILED or steps.retry is not None,
-        "figures": _figures(found, movements, used=used, left=left, today=timezone.localdate()),
+        "figures": _figures(
+            found, movements, used=used, left=left, last_day=last_day_of(found, known), today=timezone.localdate()
+        ),
         "usage": usage_of(found, used=used, left=left, today=timezone.localdate()),
         "may_close_usage": found.is_awaiting_usage and request.user.may(Permission.USAGE_REPORT, found),
         "bought": [_bought(line) for line in quote.lines],
@@ -99,7 +104,8 @@ def allocation(request: SignedInRequest, reference: str) -> HttpResponse:
         "workload": Workload.from_json(found.workload),
         "statement": [_statement_row(movement) for movement in movements],
         "statement_is_cut": len(movements) == MOVEMENTS_SHOWN,
-        "coming": _coming(found),
+        "exhausted": exhausted(found, known, by=request.user),
+        "coming": _coming(found, last_day_of(found, known)),
         "past": _past(found, *operations, *([found.award.resource_request] if may_see_request else [])),
         "people": _people(found),
         "may_open": steps.use,
@@ -127,7 +133,7 @@ def _list_crumb(request: SignedInRequest, allocation: Allocation) -> Link:
 
 def _seen_by(user: User, reference: str) -> Allocation:
     """The allocation with all that its page shows; a 404 for those who may not see it."""
-    found = allocations_visible_to(user).select_related("award__resource_request")
+    found = allocations_visible_to(user).select_related("award__resource_request", "exhaustion")
     return get_object_or_404(found, reference=reference)
 
 
@@ -252,7 +258,7 @@ def _asked(operation: Operation) -> str:
 
 
 def _figures(
-    allocation: Allocation, movements: Sequence[books.Movement], *, used: int, left: int, today: date
+    allocation: Allocation, movements: Sequence[books.Movement], *, used: int, left: int, last_day: date, today: date
 ) -> list[dict[str, object]]:
     returned = allocation.amount - left - used
     last_usage = next((each.effective_at for each in movements if each.target == AccountKind.ACCRUED), None)
@@ -274,11 +280,11 @@ def _figures(
             ),
         },
     ]
-    return figures + (_dates_when_over(allocation) if over else _dates_ahead(allocation, today=today))
+    return figures + (_dates_when_over(allocation) if over else _dates_ahead(allocation, last_day, today=today))
 
 
-def _dates_ahead(allocation: Allocation, *, today: date) -> list[dict[str, object]]:
-    days = (allocation.ends_on - today).days
+def _dates_ahead(allocation: Allocation, last_day: date, *, today: date) -> list[dict[str, object]]:
+    days = (last_day - today).days
     return [
         {
             "label": _("Starts"),
@@ -287,8 +293,8 @@ def _dates_ahead(allocation: Allocation, *, today: date) -> list[dict[str, objec
         },
         {
             "label": _("Ends"),
-            "value": date_format(allocation.ends_on),
-            "note": words_for_end(allocation.ends_on, days),
+            "value": date_format(last_day),
+            "note": words_for_end(last_day, days),
             "tone": "warn" if days <= 14 else "",
         },
     ]
@@ -377,7 +383,7 @@ def _people(allocation: Allocation) -> list[dict[str, str]]:
     ]
 
 
-def _coming(allocation: Allocation) -> list[dict[str, str]]:
+def _coming(allocation: Allocation, last_day: date) -> list[dict[str, str]]:
     """What happens next by itself, and who does it."""
     platform = str(allocation.platform)
     ends = {
@@ -386,7 +392,7 @@ def _coming(allocation: Allocation) -> list[dict[str, str]]:
         "text": _(
             "After %(day)s. Access is removed. Unused credits are returned when the last usage has been reported."
         )
-        % {"day": date_format(allocation.ends_on)},
+        % {"day": date_format(last_day)},
     }
     status = AllocationStatus.of(allocation.status)
     match status:
