@@ -27,6 +27,7 @@ from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation, AllocationStatus
 from earthcode.settlement.events import ExhaustionEvent
 from earthcode.settlement.models import Alert, AlertKind, Exhaustion
+from earthcode.sponsorship import actions as sponsorship
 
 #: The code of these suspensions (``Allocation.suspend_reason``).
 EXHAUSTED: Final = "exhausted"
@@ -106,7 +107,9 @@ def _suspend(allocation: Allocation, known: Exhaustion, *, at: datetime) -> bool
         provisioning.suspend(allocation, step, reason=EXHAUSTED, by=CLOCK, at=at)
     # Suspended for another reason already: nothing starts either way, and the days of grace count.
     known.step = step.value
-    known.ends_at = at + timedelta(days=allocation.award.rules.grace_days)
+    # To the end of the day that people are told.
+    last_day = at.astimezone(UTC).date() + timedelta(days=allocation.award.rules.grace_days)
+    known.ends_at = sponsorship.end_of(last_day)
     known.save(update_fields=["step", "ends_at"])
     return True
 
@@ -137,4 +140,4 @@ def last_day_of(allocation: Allocation, known: Exhaustion | None) -> date:
     """The last day with access, as it is known now."""
     if known is None or known.ends_at is None:
         return allocation.ends_on
-    return min(allocation.ends_on, known.ends_at.astimezone(UTC).date())
+    return min(allocation.ends_on, known.ends_at.astimezone(UTC).date() - timedelta(days=1))

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -105,9 +105,12 @@ def test_at_the_limit_nothing_new_starts_and_access_ends_after_the_grace(
     assert stored(in_use).status == AllocationStatus.SUSPENDED
     assert stored(in_use).suspend_step == SuspendStep.NO_NEW_WORK
     known = Exhaustion.objects.get(allocation=in_use)
-    assert (known.used_up_at, known.ends_at) == (seen_at, seen_at + GRACE)
+    last_day = seen_at.date() + GRACE
+    assert known.used_up_at == seen_at
+    assert known.ends_at == datetime(last_day.year, last_day.month, last_day.day, tzinfo=UTC) + timedelta(days=1)
+    assert exhaustion.last_day_of(in_use, known) == last_day
     told = Message.objects.get(recipient=alice.public_id, key__contains="used-100:")
-    assert f"access ends after {known.ends_at:%-d %B %Y}" in told.body
+    assert f"access ends after {last_day:%-d %B %Y}" in told.body
     assert keep(clock) == 0
 
     clock.now = known.ends_at - timedelta(seconds=1)
@@ -233,6 +236,9 @@ def test_the_rules_are_those_the_request_was_sent_under(
     keep(clock)
     clock.forward(seconds=value * 24 * 3600)
     keep(clock)
+    assert stored(in_use).status == AllocationStatus.SUSPENDED, "to the end of the last day"
+    clock.forward(seconds=24 * 3600)
+    keep(clock)
     assert stored(in_use).status == AllocationStatus.CLOSED
 
 
@@ -245,7 +251,7 @@ def test_two_clocks_at_once_are_one(in_use: Allocation, use: Use, clock: Clock) 
     assert sorted(at_once(*[look] * 4)) == [0, 0, 0, 1]
     assert operations_of(in_use, OperationKind.SUSPEND) == 1
 
-    clock.now += GRACE
+    clock.now += GRACE + timedelta(days=1)
     assert sorted(at_once(*[look] * 4)) == [0, 0, 0, 1]
     assert operations_of(in_use, OperationKind.DEPROVISION) == 1
     assert Event.objects.filter(name="exhaustion.end").count() == 1

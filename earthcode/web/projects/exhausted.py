@@ -31,7 +31,7 @@ def exhausted(allocation: Allocation, known: Exhaustion | None, *, by: User) -> 
     last_day = date_format(last_day_of(allocation, known), "j F Y")
     words = {"used_up": _day(known.used_up_at), "last_day": last_day}
     if known.step:
-        title = _("The credits ran out on %(used_up)s. Access ends on %(last_day)s") % words
+        title = _("The credits ran out on %(used_up)s. Access ends after %(last_day)s") % words
     else:
         title = _("The credits ran out on %(used_up)s. Work goes on, and the award owes it") % words
     return {
@@ -44,7 +44,9 @@ def exhausted(allocation: Allocation, known: Exhaustion | None, *, by: User) -> 
                 "state": "coming",
                 "icon": "ph0",
                 "name": _("Access ends"),
-                "when": _("%(day)s, unless credits come back") % {"day": last_day} if known.step else last_day,
+                "when": _("after %(day)s, unless credits come back") % {"day": last_day}
+                if known.step
+                else _("after %(day)s") % {"day": last_day},
             },
         ],
         "award": allocation.award if by.may(Permission.ALLOCATION_PLACE, allocation.award) else None,

@@ -44,7 +44,7 @@ def confirm(allocation: Allocation) -> None:
 @pytest.mark.django_db
 def test_it_says_what_was_asked_and_what_was_confirmed(used_up: Allocation, as_alice: Client) -> None:
     asked = in_one_line(page_of(as_alice, used_up.get_absolute_url()))
-    assert "The credits ran out on 21 December. Access ends on 20 January 2027" in asked
+    assert "The credits ran out on 21 December. Access ends after 20 January 2027" in asked
     assert f"{used_up.platform} was asked, not confirmed yet" in asked
     assert "You cannot start anything new" not in asked
 
@@ -55,7 +55,7 @@ def test_it_says_what_was_asked_and_what_was_confirmed(used_up: Allocation, as_a
     assert len(steps) == 3
     assert "Credits used up 21 Dec" in steps[0]
     assert "confirmed by" in steps[1]
-    assert "20 January 2027, unless credits come back" in steps[2]
+    assert "after 20 January 2027, unless credits come back" in steps[2]
     assert "You cannot start anything new. Nothing was deleted." in in_one_line(page)
     assert page.select_one('.process > li[aria-current="step"]') is not None
 
