@@ -41,3 +41,16 @@ def as_text(amount: int, *, decimals: int | None = None) -> str:
         step = Decimal(1).scaleb(-decimals)
         text = f"{value.quantize(step, rounding=ROUND_HALF_UP):,.{decimals}f}"
     return text.replace(",", GROUP_SEPARATOR).replace("-", "\u2212")
+
+
+def amount_text(amount: int) -> str:
+    """An amount of credits as people read it: to a hundredth, without trailing zeros: ``352.8``, ``169.47``.
+
+    What is less than a hundredth keeps its decimals, so that nothing that was charged looks like nothing. Prices of one
+    unit and limits that somebody must keep to are written exactly, by :func:`as_text`.
+    """
+    hundredth = Decimal("0.01")
+    value = as_credits(amount)
+    if abs(value) >= hundredth:
+        amount = int(value.quantize(hundredth, rounding=ROUND_HALF_UP) * MICRO)
+    return as_text(amount)

@@ -11,7 +11,7 @@ from earthcode.identity.models import User
 from earthcode.identity.roles import ProjectRole
 from earthcode.ledger import queries as books
 from earthcode.ledger.actions import Hold
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.notifications import actions as notifications
 from earthcode.notifications.actions import Recipient
 from earthcode.provisioning.models import Allocation, AllocationStatus
@@ -84,15 +84,15 @@ def _write(
     elif kind == AlertKind.USED:
         subject = f"{level}% of the credits for {offering} are used"
         body = (
-            f"{as_text(left)} credits are left until {allocation.ends_on:%-d %B %Y}. The page of the allocation says how long "
-            "they last at this pace. If they will not do: use less, or ask for more in a new request in good time."
+            f"{amount_text(left)} credits are left until {allocation.ends_on:%-d %B %Y}. The page of the allocation says "
+            "how long they last at this pace. If they will not do: use less, or ask for more in a new request in good time."
         )
     else:
         ahead = "1 day" if level == 1 else f"{level} days"
         subject = f"{offering} ends in {ahead} or less"
         body = (
             f"Access ends after {last_day:%-d %B %Y}. Save what you need from the platform before: its provider "
-            f"decides how long files are kept. {as_text(left)} credits are left; what is not used goes back to your award."
+            f"decides how long files are kept. {amount_text(left)} credits are left; what is not used goes back to your award."
         )
     for person in _told_of(allocation, everybody=level in (1, 100)):
         notifications.send(
@@ -116,7 +116,7 @@ def _consequence(allocation: Allocation, hold: Hold, known: Exhaustion | None) -
     advice = "Stop what runs, end the allocation, or ask for more credits in a new request."
     if known is None:
         beyond = max(0, limit_of(allocation, hold) - hold.used)
-        when = f"When {as_text(beyond)} credits more are used" if beyond else "Now"
+        when = f"When {amount_text(beyond)} credits more are used" if beyond else "Now"
         return f"{owed} {when} the platform is asked to let nothing new start. {advice}"
     if not known.step:
         return (

@@ -12,6 +12,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.urls import reverse
 
+from earthcode.catalogue.metrics import Metric
 from earthcode.catalogue.models import Platform
 from earthcode.identity.models import Organisation, User
 from earthcode.identity.roles import Permission
@@ -144,6 +145,12 @@ class UsageRecord(models.Model):
 
     def __str__(self) -> str:
         return self.record_id
+
+    @property
+    def quantity_words(self) -> str:
+        """The quantity in the unit's own words where the unit is one of ours, else as it was reported."""
+        unit = Metric(self.unit).plural if self.unit in Metric else self.unit
+        return f"{self.quantity.normalize():f} {unit}"
 
 
 class Meter(models.Model):

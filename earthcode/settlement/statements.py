@@ -25,7 +25,7 @@ from earthcode.ledger import actions as ledger
 from earthcode.ledger import queries as books
 from earthcode.ledger.kinds import EntryKind
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.lib.text import line as one_line
 from earthcode.lib.text import lines as clean
 from earthcode.lifecycle import Lifecycle, step
@@ -185,7 +185,7 @@ def issue(
         statement,
         key="issued",
         subject=f"Statement {statement} is ready to agree",
-        body=f"{as_text(total)} credits for {month:%B %Y} under {call}. Look at the lines, then agree or say what is wrong.",
+        body=f"{amount_text(total)} credits for {month:%B %Y} under {call}. Look at the lines, then agree or say what is wrong.",
         at=at,
     )
     return statement
@@ -256,7 +256,8 @@ def answer(statement: Statement, disputes: Mapping[int, str], *, by: User, at: d
         statement,
         key="answered",
         subject=f"{statement.provider} agreed {statement}" if agreed > 0 else f"{statement} is carried over",
-        body=f"{as_text(max(agreed, 0))} of {as_text(statement.total)} credits are agreed; {len(reasons)} lines are in dispute.",
+        body=f"{amount_text(max(agreed, 0))} of {amount_text(statement.total)} credits are agreed; "
+        f"{len(reasons)} lines are in dispute.",
         at=at,
     )
 
@@ -284,7 +285,7 @@ def approve(statement: Statement, *, by: User, at: datetime) -> None:
         statement,
         key="approved",
         subject=f"Statement {statement} is approved",
-        body=f"Send an invoice over {as_text(statement.agreed or 0)} credits and add its number to the statement.",
+        body=f"Send an invoice over {amount_text(statement.agreed or 0)} credits and add its number to the statement.",
         at=at,
     )
 
@@ -335,7 +336,7 @@ def record_payment(statement: Statement, *, paid_on: date, reference: str, by: U
         statement,
         key="paid",
         subject=f"Statement {statement} is paid",
-        body=f"{as_text(statement.agreed)} credits, invoice {statement.invoice_number}, paid on {paid_on:%-d %B %Y}.",
+        body=f"{amount_text(statement.agreed)} credits, invoice {statement.invoice_number}, paid on {paid_on:%-d %B %Y}.",
         at=at,
     )
 

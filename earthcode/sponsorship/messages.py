@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from earthcode.identity.models import User
 from earthcode.identity.roles import Role
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.notifications import actions as notifications
 from earthcode.notifications.actions import Recipient
 from earthcode.sponsorship.models import CallFunding, Decision, Quotation, ResourceRequest
@@ -23,7 +23,7 @@ def sent(resource_request: ResourceRequest, *, at: datetime) -> None:
         [manager for manager in managers if manager != resource_request.submitted_by],
         resource_request,
         key=f"sent:{at.isoformat()}",
-        subject=f"New request for {as_text(resource_request.amount)} credits",
+        subject=f"New request for {amount_text(resource_request.amount)} credits",
         body=f"{resource_request.title}, by {resource_request.submitted_by}. Decide by {resource_request.decide_by:%-d %B %Y}.",
         link=reverse("review_request", args=[resource_request.reference]),
         at=at,
@@ -43,7 +43,7 @@ def sent(resource_request: ResourceRequest, *, at: datetime) -> None:
 
 def funding_proposed(funding: CallFunding, *, at: datetime) -> None:
     """To the other managers, one of whom has to agree."""
-    credits = f"{as_text(funding.amount)} credits"
+    credits = f"{amount_text(funding.amount)} credits"
     proposer = funding.proposed_by or "The operator of the site"
     source = f"from {funding.source}" if funding.source else "from a sponsor"
     for manager in User.objects.filter(role_grants__role=Role.ESA_MANAGER, is_active=True):
@@ -82,7 +82,7 @@ def second_wanted(decision: Decision) -> None:
         resource_request,
         key=f"second:{decision.pk}",
         subject="a second officer is wanted",
-        body=f"{decision.by} approved {as_text(decision.amount)} credits for {resource_request.title}. "
+        body=f"{decision.by} approved {amount_text(decision.amount)} credits for {resource_request.title}. "
         f"Another officer has to approve it as well.\n\n{decision.reason}",
         link=reverse("review_request", args=[resource_request.reference]),
         at=decision.at,
@@ -137,13 +137,14 @@ def price_no_longer_wanted(quotation: Quotation, *, at: datetime) -> None:
 
 def price_accepted(quotation: Quotation, *, at: datetime) -> None:
     """To whoever gave it."""
-    body = f"Your price of {as_text(quotation.total)} credits for {quotation.plan} was accepted. ESA decides next."
+    body = f"Your price of {amount_text(quotation.total)} credits for {quotation.plan} was accepted. ESA decides next."
     _tell_provider(quotation, key="accepted", subject="price accepted", body=body, at=at)
 
 
 def price_given(quotation: Quotation, *, at: datetime) -> None:
     """To the project's people."""
-    body = f"{quotation.plan} costs {as_text(quotation.total)} credits. Accept the price by {quotation.valid_until:%-d %B %Y}."
+    until = f"{quotation.valid_until:%-d %B %Y}"
+    body = f"{quotation.plan} costs {amount_text(quotation.total)} credits. Accept the price by {until}."
     _tell_project(quotation, key=f"answered:{at.isoformat()}", subject="a price for you", body=body, at=at)
 
 

@@ -5,7 +5,7 @@ from django.db import connection
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from earthcode.lib.money import as_credits, as_text, credits, from_decimal
+from earthcode.lib.money import amount_text, as_credits, as_text, credits, from_decimal
 
 #: Quantities and rates with as many decimals as meters report, products of them, and exact halves.
 EXACT = st.one_of(
@@ -73,5 +73,24 @@ def test_micro_credits_survive_the_way_out_and_back(micro: int) -> None:
         (1, 2, "0.00"),
     ],
 )
-def test_amounts_read_well(micro: int, decimals: int | None, text: str) -> None:
+def test_numbers_of_credits_read_well(micro: int, decimals: int | None, text: str) -> None:
     assert as_text(micro, decimals=decimals) == text
+
+
+@pytest.mark.parametrize(
+    ("micro", "text"),
+    [
+        (352_800_000, "352.8"),
+        (169_469_760, "169.47"),
+        (-10_170_675, "\u221210.17"),
+        (426_000_000, "426"),
+        (12_505_000, "12.51"),
+        (999_995_000, "1\u202f000"),
+        (10_000, "0.01"),
+        (9_999, "0.009999"),
+        (1, "0.000001"),
+        (0, "0"),
+    ],
+)
+def test_amounts_are_read_to_a_hundredth_and_never_vanish(micro: int, text: str) -> None:
+    assert amount_text(micro) == text

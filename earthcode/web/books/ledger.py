@@ -20,7 +20,7 @@ from earthcode.identity.roles import Permission
 from earthcode.ledger import chart
 from earthcode.ledger import queries as books
 from earthcode.ledger.statement_files import as_csv
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.sponsorship.models import Award
 from earthcode.web.parts.forms import Form
 from earthcode.web.parts.lists import page_url
@@ -92,7 +92,7 @@ def account(request: SignedInRequest, code: str) -> HttpResponse:
             "figures": [
                 {
                     "label": _("Balance"),
-                    "value": as_text(found.balance),
+                    "value": amount_text(found.balance),
                     "note": _("credits, on the side that the account grows on"),
                     "main": True,
                 }

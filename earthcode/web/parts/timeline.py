@@ -16,7 +16,7 @@ from earthcode.catalogue.events import OfferingEvent, PlatformEvent
 from earthcode.connectors.registry import sentence
 from earthcode.identity.events import OrganisationEvent, ProjectEvent, UserEvent
 from earthcode.ledger.events import LedgerEvent
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.onboarding.events import ApplicationEvent, ItemEvent
 from earthcode.provisioning.events import AllocationEvent, OperationEvent, PlatformUsernameEvent, TaskEvent
 from earthcode.publishing.events import DraftEvent, MaintenanceEvent
@@ -64,7 +64,7 @@ class _Line:
 
 
 def _sent(event: Event) -> str:
-    amount = as_text(int(event.data.get("amount", 0)))
+    amount = amount_text(int(event.data.get("amount", 0)))
     if event.data.get("from") == "info_needed":
         return _("Answered and submitted for %(amount)s credits") % {"amount": amount}
     return _("Submitted for %(amount)s credits") % {"amount": amount}

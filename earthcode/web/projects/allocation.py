@@ -35,7 +35,7 @@ from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.ledger import queries as books
 from earthcode.ledger.kinds import AccountKind, EntryKind
 from earthcode.lib.errors import NotPermitted, Refused
-from earthcode.lib.money import MICRO, as_text
+from earthcode.lib.money import MICRO, amount_text
 from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.lifecycle import ALLOCATION
 from earthcode.provisioning.messages import who_was_told
@@ -263,16 +263,16 @@ def _figures(
     returned = allocation.amount - left - used
     last_usage = next((each.effective_at for each in movements if each.target == AccountKind.ACCRUED), None)
     over = allocation.status in (AllocationStatus.ENDING, AllocationStatus.CLOSED)
-    left_note = _("of %(credits)s set aside") % {"credits": as_text(allocation.amount)}
+    left_note = _("of %(credits)s set aside") % {"credits": amount_text(allocation.amount)}
     if allocation.is_awaiting_usage:
         left_note = _("returned when the last usage has been reported")
     elif allocation.status == AllocationStatus.CLOSED and returned > 0:
-        left_note = _("%(credits)s went back to the award") % {"credits": as_text(returned)}
+        left_note = _("%(credits)s went back to the award") % {"credits": amount_text(returned)}
     figures: list[dict[str, object]] = [
-        {"label": _("Credits left"), "value": as_text(left), "note": left_note, "main": True},
+        {"label": _("Credits left"), "value": amount_text(left), "note": left_note, "main": True},
         {
             "label": _("Used"),
-            "value": as_text(used),
+            "value": amount_text(used),
             "note": (
                 _("last usage %(day)s") % {"day": date_format(last_usage.date())}
                 if last_usage
@@ -355,14 +355,14 @@ def _statement_row(movement: books.Movement) -> dict[str, object]:
             text = _("Usage")
         case _, AccountKind.DEBT, _:
             text = _("Usage of %(credits)s beyond what was set aside: the award owes it") % {
-                "credits": as_text(movement.amount)
+                "credits": amount_text(movement.amount)
             }
         case EntryKind.REFUND, _, _ if movement.to_call or movement.target == AccountKind.DEBT:
-            text = _("Refund of %(credits)s") % {"credits": as_text(movement.amount)}
+            text = _("Refund of %(credits)s") % {"credits": amount_text(movement.amount)}
         case EntryKind.REFUND, _, _:
-            text = _("Refund of %(credits)s, to the award") % {"credits": as_text(movement.amount)}
+            text = _("Refund of %(credits)s, to the award") % {"credits": amount_text(movement.amount)}
         case _:
-            text = _("Correction of %(credits)s, to the award") % {"credits": as_text(movement.amount)}
+            text = _("Correction of %(credits)s, to the award") % {"credits": amount_text(movement.amount)}
     if AccountKind.HELD not in (movement.source, movement.target):
         change = 0
     return {

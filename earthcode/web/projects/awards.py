@@ -28,7 +28,7 @@ from earthcode.ledger import chart
 from earthcode.ledger import queries as books
 from earthcode.ledger.kinds import EntryKind
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_text, credits
+from earthcode.lib.money import amount_text, credits
 from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation
 from earthcode.provisioning.queries import allocations_visible_to
@@ -71,12 +71,12 @@ def award(request: SignedInRequest, reference: str) -> HttpResponse:
             "figures": [
                 {
                     "label": _("Free"),
-                    "value": as_text(free),
-                    "note": _("of %(credits)s granted") % {"credits": as_text(found.amount)},
+                    "value": amount_text(free),
+                    "note": _("of %(credits)s granted") % {"credits": amount_text(found.amount)},
                     "main": True,
                 },
-                {"label": _("Set aside"), "value": as_text(has.held), "note": _("for its allocations")},
-                {"label": _("Used"), "value": as_text(has.used), "note": _("as platforms report it")},
+                {"label": _("Set aside"), "value": amount_text(has.held), "note": _("for its allocations")},
+                {"label": _("Used"), "value": amount_text(has.used), "note": _("as platforms report it")},
                 {"label": _("Until"), "value": date_format(found.ends_on), "note": ""},
             ],
             "may_see_request": request.user.may(Permission.REQUEST_VIEW, found),
@@ -178,7 +178,7 @@ def move_credits(request: SignedInRequest, reference: str) -> HttpResponse:
             add_refusal(form, refusal)
         else:
             said = _("%(credits)s credits are in %(award)s now.")
-            messages.success(request, said % {"credits": as_text(amount), "award": target})
+            messages.success(request, said % {"credits": amount_text(amount), "award": target})
             return redirect("award", target.reference)
     context = {"award": source, "form": form, "free": free, "any": others.exists()}
     return TemplateResponse(request, "projects/awards/move.html", context, status=422 if form.errors else 200)
@@ -206,7 +206,7 @@ class UseCreditsForm(Form):
                 % {
                     "reference": each.award.reference,
                     "project": each.award.project,
-                    "free": as_text(each.free),
+                    "free": amount_text(each.free),
                     "day": date_format(each.award.ends_on),
                 },
             )
@@ -239,7 +239,7 @@ def use_credits(request: SignedInRequest) -> HttpResponse:
             form.add_error(None, refusal.message)
         else:
             said = _("%(credits)s credits are set aside. Access is being set up.")
-            messages.success(request, said % {"credits": as_text(allocation.amount)})
+            messages.success(request, said % {"credits": amount_text(allocation.amount)})
             return redirect(allocation)
     return TemplateResponse(
         request,

@@ -22,7 +22,7 @@ from earthcode.catalogue.metrics import Metric
 from earthcode.catalogue.pricing import number_text
 from earthcode.ledger.statement_files import as_cell
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text, as_text
 from earthcode.provisioning import actions as provisioning
 from earthcode.provisioning.models import Allocation, AllocationStatus
 from earthcode.provisioning.queries import allocations_visible_to
@@ -71,7 +71,7 @@ def _finding(allocation: Allocation, spending: Spending) -> tuple[str, str]:
         return _("%(share)s were used") % {"share": share}, ""
     if spending.owed:
         words = _("%(owed)s credits were used beyond what was set aside; the award owes them.")
-        return _("All credits are used"), words % {"owed": as_text(spending.owed)}
+        return _("All credits are used"), words % {"owed": amount_text(spending.owed)}
     if not spending.left:
         return _("All credits are used"), _("What is used from now on is owed by the award.")
     ahead = spending.forecast

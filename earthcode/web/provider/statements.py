@@ -11,9 +11,11 @@ from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Sum
+from django.db.models.functions import Coalesce
 from django.http import Http404, HttpResponse, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,7 +26,7 @@ from earthcode.identity.models import Organisation
 from earthcode.identity.roles import Permission
 from earthcode.ledger.statement_files import as_cell
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_credits, as_text
+from earthcode.lib.money import amount_text, as_credits
 from earthcode.settlement import statements
 from earthcode.settlement.models import Statement, StatementLine
 from earthcode.settlement.statements import STATEMENT
@@ -47,7 +49,12 @@ def earnings(request: SignedInRequest) -> HttpResponse:
     if not providers:
         raise Http404
     found = Statement.objects.filter(provider__in=providers).select_related("call", "provider")
-    sums = dict(found.order_by("status").values_list("status").annotate(total=Sum("agreed")))
+    # What is not agreed yet is owed as it was issued.
+    sums = dict(found.order_by("status").values_list("status").annotate(total=Sum(Coalesce("agreed", "total"))))
+
+    def sum_of(*statuses: str) -> str:
+        return amount_text(sum(sums.get(each, 0) for each in statuses))
+
     accrued = [
         (call, amount)
         for provider in Organisation.objects.filter(pk__in=providers)
@@ -58,16 +65,14 @@ def earnings(request: SignedInRequest) -> HttpResponse:
         "figures": [
             {
                 "label": _("Earned, on no statement yet"),
-                "value": as_text(sum(amount for _call, amount in accrued)),
+                "value": amount_text(sum(amount for _call, amount in accrued)),
                 "note": _("comes with the next statement"),
                 "main": True,
             },
-            {
-                "label": _("Agreed or approved"),
-                "value": as_text((sums.get("agreed") or 0) + (sums.get("approved") or 0)),
-            },
-            {"label": _("Invoiced"), "value": as_text(sums.get("invoiced") or 0)},
-            {"label": _("Paid"), "value": as_text(sums.get("paid") or 0)},
+            {"label": _("To agree"), "value": sum_of("issued")},
+            {"label": _("Agreed or approved"), "value": sum_of("agreed", "approved")},
+            {"label": _("Invoiced"), "value": sum_of("invoiced")},
+            {"label": _("Paid"), "value": sum_of("paid")},
         ],
     }
     return TemplateResponse(request, "provider/statements/list.html", context)
@@ -130,10 +135,18 @@ def statement(request: SignedInRequest, number: str) -> HttpResponse:
         "step": step,
         "form": form,
         "errors": errors,
+        "back": _way_back(request),
         "disputed": sum(line.amount for line in lines if line.dispute),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if errors or (form and form.errors) else HTTPStatus.OK
     return TemplateResponse(request, "provider/statements/statement.html", context, status=status)
+
+
+def _way_back(request: SignedInRequest) -> tuple[str, str]:
+    """The list that the statement is in, for whoever reads it."""
+    if request.user.may(Permission.STATEMENT_VIEW):
+        return reverse("statements"), _("Statements")
+    return reverse("earnings"), _("Earnings")
 
 
 def _seen_by(request: SignedInRequest, number: str) -> Statement:

@@ -18,7 +18,7 @@ from earthcode.catalogue.countries import COUNTRIES, country_name
 from earthcode.catalogue.models import Tier
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.sponsorship.models import Call, CallStatus
 from earthcode.sponsorship.queries import TrackRecord, budgets, track_record
 from earthcode.sponsorship.rules import ProjectType
@@ -80,7 +80,7 @@ def figures_of(call: Call, free: int, record: TrackRecord) -> list[dict[str, Any
         speed = words % {"count": record.working_days}
     promised = ngettext("%(count)d working day", "%(count)d working days", call.decision_working_days)
     return [
-        {"label": _("Credits left"), "value": as_text(free), "main": True},
+        {"label": _("Credits left"), "value": amount_text(free), "main": True},
         {
             "label": _("Requests granted"),
             "value": record.granted,
@@ -101,7 +101,7 @@ def rules_of(call: Call) -> list[dict[str, Any]]:
     tiers = ", ".join(str(Tier(each).label) for each in rules.endorsed_tiers)
 
     def credits(amount: int) -> str:
-        return _("%(amount)s credits") % {"amount": as_text(amount)}
+        return _("%(amount)s credits") % {"amount": amount_text(amount)}
 
     def days(count: int) -> str:
         return ngettext("%(count)d day", "%(count)d days", count) % {"count": count}

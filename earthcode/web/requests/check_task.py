@@ -18,7 +18,7 @@ from django.views.decorators.http import require_http_methods
 from earthcode.catalogue.pricing import Quote, Workload
 from earthcode.identity.models import User
 from earthcode.lib.errors import NotPermitted, Refused
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship import checks
 from earthcode.sponsorship.actions import Incomplete, NotEditable
@@ -156,7 +156,7 @@ def _cannot_send(resource_request: ResourceRequest, refusal: Refused | None) -> 
     """Why there is no button."""
     leader = leader_of(resource_request)
     if isinstance(refusal, NotPermitted) and leader is not None:
-        return _("%(leader)s leads the project and sends its requests.") % {"leader": leader}
+        return _("%(leader)s leads the project and submits its requests.") % {"leader": leader}
     if refusal is not None:
         return refusal.message
     return _("The request can be sent when nothing is missing and a call is open.")
@@ -187,7 +187,7 @@ def _why(resource_request: ResourceRequest, call: Call, asked: int) -> str:
         return _("%(call)s asked the question, so the request stays with it.") % {"call": call.title}
     if resource_request.call_id == call.pk:
         return _("You chose %(call)s.") % {"call": call.title}
-    words = {"call": call.title, "asked": as_text(asked), "ceiling": as_text(call.ceiling)}
+    words = {"call": call.title, "asked": amount_text(asked), "ceiling": amount_text(call.ceiling)}
     if asked > call.ceiling:
         return _("%(call)s is the open call that gives most for one request: %(ceiling)s credits.") % words
     return (

@@ -19,7 +19,7 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship import checks
 from earthcode.sponsorship.lifecycle import RESOURCE_REQUEST
@@ -116,7 +116,7 @@ def _cost_hint(lines: QuerySet[RequestLine]) -> str:
     if not lines:
         return _("Choose what to ask for")
     platforms = len({line.plan.offering.platform_id for line in lines})
-    amount = as_text(sum(line.amount for line in lines))
+    amount = amount_text(sum(line.amount for line in lines))
     words = ngettext("%(amount)s credits on %(count)d platform", "%(amount)s credits on %(count)d platforms", platforms)
     return words % {"amount": amount, "count": platforms}
 

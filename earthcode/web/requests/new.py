@@ -23,7 +23,7 @@ from earthcode.catalogue.pricing import margin_on
 from earthcode.identity import creations, projects
 from earthcode.identity.models import User
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.science import actions as science
 from earthcode.science.models import Record
 from earthcode.sponsorship import actions as sponsorship
@@ -191,7 +191,7 @@ def _tell_of_changes(request: SignedInRequest, from_estimate: FromEstimate | Non
         return
     if from_estimate.has_changed:
         words = _("Prices have changed since your estimate: its plans cost %(now)s credits now, before %(before)s.")
-        amounts = {"now": as_text(from_estimate.total), "before": as_text(from_estimate.estimate.amount)}
+        amounts = {"now": amount_text(from_estimate.total), "before": amount_text(from_estimate.estimate.amount)}
         messages.warning(request, words % amounts)
     if from_estimate.left_out:
         words = _("There is nothing to ask for on these today, and they were left out: %(plans)s.")

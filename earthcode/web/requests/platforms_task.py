@@ -22,7 +22,7 @@ from earthcode.catalogue.models import Plan, Rate
 from earthcode.catalogue.pricing import Quote
 from earthcode.catalogue.workload import PARAMETERS, Workload
 from earthcode.lib.errors import InvalidInput, Refused
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.sponsorship import actions as sponsorship
 from earthcode.sponsorship.models import Quotation, RequestLine, ResourceRequest
 from earthcode.web.parts.form_errors import add_refusal
@@ -114,7 +114,7 @@ def _add_line(
 
 def _say_price(request: SignedInRequest, line: RequestLine) -> None:
     words = _("%(plan)s: %(amount)s credits.")
-    messages.success(request, words % {"plan": line.plan, "amount": as_text(line.amount)})
+    messages.success(request, words % {"plan": line.plan, "amount": amount_text(line.amount)})
 
 
 def _save_lines(request: SignedInRequest, resource_request: ResourceRequest) -> HttpResponse | dict[int, LineForm]:

@@ -30,7 +30,7 @@ from earthcode.catalogue.workload import Workload
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import InvalidInput, Refused
-from earthcode.lib.money import as_credits, as_text
+from earthcode.lib.money import amount_text, as_credits
 from earthcode.sponsorship import attachments, quotations
 from earthcode.sponsorship.lifecycle import QUOTATION
 from earthcode.sponsorship.models import Attachment, Quotation, QuotationStatus
@@ -119,6 +119,16 @@ class AnswerForm(Form):
         help_text=gettext_lazy("PDF, PNG or JPEG, up to 10 MB. Only the project, you and ESA can read it."),
     )
 
+    def __init__(self, *args: Any, records: bool = False, **kwargs: Any) -> None:
+        """``records``: somebody writes down what the provider sent, which the price rests on."""
+        super().__init__(*args, **kwargs)
+        if records:
+            document = self.fields["document"]
+            document.required = True
+            document.help_text = gettext_lazy(
+                "What the provider sent: PDF, PNG or JPEG, up to 10 MB. Only the project and ESA can read it."
+            )
+
 
 class NoteForm(Form):
     reason = forms.CharField(
@@ -202,7 +212,8 @@ def quotation_page(request: SignedInRequest, reference: str) -> HttpResponse:
     """What was asked and what was answered. A POST is the provider's price."""
     page_opened(request)
     quotation = get_object_or_404(_of(request.user), reference=reference)
-    form = AnswerForm(posted(request), request.FILES if request.method == "POST" else None)
+    files = request.FILES if request.method == "POST" else None
+    form = AnswerForm(posted(request), files, records=_records(quotation, request.user))
     lines = _Lines(posted(request), initial=_first_lines(quotation), prefix="lines")
     if request.method == "POST" and all([form.is_valid(), lines.is_valid()]):
         try:
@@ -211,7 +222,8 @@ def quotation_page(request: SignedInRequest, reference: str) -> HttpResponse:
             _add_refusal(form, lines, refusal)
         else:
             messages.success(
-                request, _("The project has your price of %(amount)s credits.") % {"amount": as_text(quotation.total)}
+                request,
+                _("The project has your price of %(amount)s credits.") % {"amount": amount_text(quotation.total)},
             )
             return redirect("quotation", reference)
     return _page(request, reference, form, lines)
@@ -295,7 +307,7 @@ def _first_lines(quotation: Quotation) -> list[dict[str, Any]]:
                 "label": line.label,
                 "metric": line.metric,
                 "quantity": line.quantity,
-                "price": as_credits(int(line.micro_per_unit)).normalize(),
+                "price": f"{as_credits(int(line.micro_per_unit)).normalize():f}",
             }
             for line in Quote.from_json(quotation.quote).lines
         ]
@@ -314,6 +326,11 @@ def _first_lines(quotation: Quotation) -> list[dict[str, Any]]:
             }
         )
     return lines
+
+
+def _records(quotation: Quotation, user: User) -> bool:
+    """Whether an answer of this person would be one that the provider gave elsewhere."""
+    return not quotation.provider_scope & user.grants.provider_roles.keys()
 
 
 def _page(request: SignedInRequest, reference: str, form: AnswerForm, lines: BaseFormSet[LineForm]) -> HttpResponse:
@@ -343,7 +360,7 @@ def _page(request: SignedInRequest, reference: str, form: AnswerForm, lines: Bas
         "is_open": quotation.status == QuotationStatus.ASKED,
         "may_answer": "answer" in steps,
         "may_accept": "accept" in steps,
-        "records": "answer" in steps and not quotation.provider_scope & user.grants.provider_roles.keys(),
+        "records": "answer" in steps and _records(quotation, user),
         "form": form,
         "lines": lines,
         "note_form": NoteForm(),

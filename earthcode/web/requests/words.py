@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from earthcode.identity.models import Membership, User
 from earthcode.identity.roles import ProjectRole
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.sponsorship.models import RequestStatus, ResourceRequest
 from earthcode.sponsorship.workdays import working_days_between
 from earthcode.web.parts.timeline import TimelineEntry
@@ -24,7 +24,7 @@ def sent_words(resource_request: ResourceRequest) -> str:
     """What a receipt says on top of the page."""
     assert resource_request.decide_by is not None
     return _("Submitted for %(amount)s credits. You hear from ESA by %(day)s.") % {
-        "amount": as_text(resource_request.amount),
+        "amount": amount_text(resource_request.amount),
         "day": date_format(resource_request.decide_by),
     }
 

@@ -23,7 +23,7 @@ from earthcode.catalogue.countries import COUNTRIES
 from earthcode.catalogue.models import Tier
 from earthcode.identity.roles import Permission
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_credits, as_text, credits
+from earthcode.lib.money import amount_text, as_credits, credits
 from earthcode.sponsorship import calls
 from earthcode.sponsorship.lifecycle import CALL, CALL_FUNDING
 from earthcode.sponsorship.models import Call, CallFunding, FundingStatus, RequestStatus
@@ -214,7 +214,7 @@ def call_manage(request: SignedInRequest, slug: str) -> HttpResponse:
             add_refusal(form, refusal)
         else:
             said = _("%(amount)s credits wait for a second officer to agree.")
-            messages.success(request, said % {"amount": as_text(funding.amount)})
+            messages.success(request, said % {"amount": amount_text(funding.amount)})
             return redirect("call_manage", call.slug)
     return _manage_page(request, call, form)
 

@@ -28,7 +28,7 @@ from earthcode.catalogue.pricing import Quote, Workload
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.lib.errors import Refused
-from earthcode.lib.money import as_credits, as_text, credits
+from earthcode.lib.money import amount_text, as_credits, credits
 from earthcode.lifecycle import Group, WrongState
 from earthcode.provisioning import actions as provisioning
 from earthcode.sponsorship import actions as sponsorship
@@ -187,7 +187,7 @@ def review_request(request: SignedInRequest, reference: str) -> HttpResponse:
         except Refused as refusal:
             add_refusal(form, refusal)
         else:
-            words = {"reference": reference, "amount": as_text(resource_request.amount)}
+            words = {"reference": reference, "amount": amount_text(resource_request.amount)}
             messages.success(request, str(choice.done) % words)
             query = QueueFilter.of(request.GET).query
             return redirect(reverse("review") + (f"?{query}" if query else ""))
@@ -418,7 +418,7 @@ def _dossier(
 def _facts(resource_request: ResourceRequest, lines: Sequence[Any]) -> list[dict[str, Any]]:
     months = max((line.months for line in lines), default=0)
     starts_on = resource_request.starts_on
-    amount = _("%(amount)s credits") % {"amount": as_text(resource_request.amount)}
+    amount = _("%(amount)s credits") % {"amount": amount_text(resource_request.amount)}
     names = dict.fromkeys(f"{line.plan.offering} ({line.plan.offering.platform})" for line in lines)
     duration = ngettext("%(count)d month", "%(count)d months", months) % {"count": months}
     from_day = _("%(duration)s from %(day)s") % {
@@ -447,7 +447,7 @@ def _effect(resource_request: ResourceRequest, budget: CallBudget | None) -> dic
     if budget is None or not (takes := _takes(budget, resource_request)):
         return None
     left = budget.free - takes
-    words = {"call": budget.call.title, "left": as_text(left), "free": as_text(budget.free)}
+    words = {"call": budget.call.title, "left": amount_text(left), "free": amount_text(budget.free)}
     return {
         "bar": _call_bar(budget, resource_request),
         "call": budget.call,
@@ -464,13 +464,20 @@ def compare(amount: int, similar: Sequence[dict[str, Any]]) -> dict[str, Any] | 
     asked = [each["asked"] for each in similar]
     granted = [each["granted"] for each in similar if each["granted"] is not None]
     median = round(statistics.median(granted)) if granted else None
+    below = sum(each < amount for each in asked)
     words = ngettext(
         "Asks for more than %(below)d of %(count)d similar request.",
         "Asks for more than %(below)d of %(count)d similar requests.",
         len(asked),
     )
-    caption = words % {"below": sum(each < amount for each in asked), "count": len(asked)}
+    if not below:
+        words = ngettext(
+            "The one similar request asked for as much or more.",
+            "All %(count)d similar requests asked for as much or more.",
+            len(asked),
+        )
+    caption = words % {"below": below, "count": len(asked)}
     if median is not None:
-        middle = _("Their median grant was %(median)s credits (orange mark).") % {"median": as_text(median)}
+        middle = _("Their median grant was %(median)s credits (orange mark).") % {"median": amount_text(median)}
         caption = f"{caption} {middle}"
     return {"count": len(asked), "prices": [*asked, amount], "price": amount, "median": median, "caption": caption}

@@ -14,16 +14,20 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_safe
 
 from earthcode.identity.models import User
 from earthcode.identity.roles import Permission
-from earthcode.lib.money import as_text
+from earthcode.lib.money import amount_text
 from earthcode.lifecycle import Group
 from earthcode.notifications.queries import inbox
-from earthcode.provisioning.models import Allocation
+from earthcode.onboarding.models import Application, ApplicationStatus
+from earthcode.provisioning.models import Allocation, Task
 from earthcode.provisioning.queries import allocations_visible_to
+from earthcode.publishing.models import Draft, DraftStatus
+from earthcode.settlement.models import Statement, StatementStatus
+from earthcode.settlement.statements import STATEMENT
 from earthcode.sponsorship.models import (
     CallFunding,
     FundingStatus,
@@ -40,6 +44,15 @@ ALLOCATIONS_SHOWN = 8
 MESSAGES_SHOWN = 5
 #: Of each kind of thing that needs the person; the rest is behind a link.
 NEEDS_SHOWN = 5
+
+
+#: What the person is asked to do next, by the step of the statement.
+_STATEMENT_STEPS = {
+    "agree": gettext_lazy("Agree to the statement for %(month)s"),
+    "approve": gettext_lazy("Approve the statement for %(month)s"),
+    "invoice": gettext_lazy("Add your invoice to the statement for %(month)s"),
+    "pay": gettext_lazy("Record the payment of the statement for %(month)s"),
+}
 
 
 @dataclass(frozen=True)
@@ -66,7 +79,10 @@ def home(request: SignedInRequest) -> HttpResponse:
         *(_question(each) for each in own if each.status == RequestStatus.INFO_NEEDED),
         *(_offer(each, today=today) for each in own if each.status == RequestStatus.OFFERED),
         *_prices(user, today=today),
+        *_tasks(user, today=today),
         *_fundings(user),
+        *_statements(user),
+        *_providers_work(user),
         *_problems(user),
         *_to_endorse(user, today=today),
         *(_draft(each) for each in own if _group(each) is Group.PREPARING),
@@ -166,11 +182,84 @@ def _fundings(user: User) -> Iterator[Need]:
         yield Need(
             icon="ph2",
             tone="think",
-            title=_("Agree to %(credits)s credits for %(call)s") % {"credits": as_text(each.amount), "call": each.call},
+            title=_("Agree to %(credits)s credits for %(call)s")
+            % {"credits": amount_text(each.amount), "call": each.call},
             text=_("Proposed by %(who)s. A second officer has to agree.")
             % {"who": each.proposed_by or _("the operator of the site")},
             url=reverse("call_manage", args=[each.call.slug]),
         )
+
+
+def _tasks(user: User, *, today: date) -> Iterator[Need]:
+    """What the person is asked to do on a platform where no API does it."""
+    waiting = Task.objects.answerable_by(user).open().select_related("operation__allocation__plan__offering")
+    for each in waiting.order_by("due_on", "pk")[:NEEDS_SHOWN]:
+        operation = each.operation
+        due, due_tone = _due(each.due_on, today=today)
+        yield Need(
+            icon="ph1",
+            tone="think",
+            title=f"{operation.get_kind_display()}: {operation.allocation.reference}",
+            text=str(operation.allocation.plan),
+            url=reverse("desk_task", args=[each.pk]),
+            due=due,
+            due_tone=due_tone,
+        )
+
+
+def _statements(user: User) -> Iterator[Need]:
+    """Statements whose next step this person can take: agree and invoice for the provider, approve and pay for ESA."""
+    answers_for = user.grants.providers_with(Permission.STATEMENT_ANSWER)
+    mine = Q(provider__in=answers_for, status__in=[StatementStatus.ISSUED, StatementStatus.APPROVED])
+    if user.may(Permission.STATEMENT_APPROVE):
+        mine |= Q(status__in=[StatementStatus.AGREED, StatementStatus.INVOICED])
+    elif not answers_for:
+        return
+    waiting = Statement.objects.filter(mine).select_related("provider", "call", "first_approval")
+    shown = 0
+    for each in waiting.order_by("month", "pk")[: 4 * NEEDS_SHOWN]:
+        steps = [step.name for step in STATEMENT.open_to(each, by=user) if step.name in _STATEMENT_STEPS]
+        if not steps:
+            continue
+        yield Need(
+            icon="ph2",
+            tone="think",
+            title=_STATEMENT_STEPS[steps[0]] % {"month": date_format(each.month, "F Y")},
+            text=_("%(number)s, %(provider)s, %(credits)s credits")
+            % {
+                "number": each.number,
+                "provider": each.provider,
+                "credits": amount_text(each.total if each.agreed is None else each.agreed),
+            },
+            url=each.get_absolute_url(),
+        )
+        shown += 1
+        if shown == NEEDS_SHOWN:
+            return
+
+
+def _providers_work(user: User) -> Iterator[Need]:
+    """Applications and drafts of offerings that providers submitted and ESA decides on."""
+    if user.may(Permission.APPLICATION_DECIDE):
+        applications = Application.objects.filter(status__in=ApplicationStatus.within(Group.DECIDING))
+        for application in applications.order_by("submitted_at", "pk")[:NEEDS_SHOWN]:
+            yield Need(
+                icon="ph2",
+                tone="think",
+                title=_("Decide on the application of %(name)s") % {"name": application.platform_name},
+                text=application.reference,
+                url=reverse("review_application", args=[application.reference]),
+            )
+    if user.may(Permission.OFFERING_PUBLISH):
+        drafts = Draft.objects.filter(status__in=DraftStatus.within(Group.DECIDING))
+        for draft in drafts.select_related("platform__provider").order_by("submitted_at", "pk")[:NEEDS_SHOWN]:
+            yield Need(
+                icon="ph2",
+                tone="think",
+                title=_("Decide on the offering “%(name)s”") % {"name": draft},
+                text=str(draft.platform.provider),
+                url=reverse("offering_approval", args=[draft.pk]),
+            )
 
 
 def _draft(resource_request: ResourceRequest) -> Need:
@@ -204,7 +293,7 @@ def _to_decide(resource_request: ResourceRequest, *, today: date) -> Need:
         % {
             "reference": resource_request.reference,
             "project": resource_request.project,
-            "credits": as_text(resource_request.amount),
+            "credits": amount_text(resource_request.amount),
         },
         url=reverse("review_request", args=[resource_request.reference]),
         due=due,

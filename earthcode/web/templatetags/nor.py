@@ -18,8 +18,13 @@ register = template.Library()
 
 @register.filter(name="credits")
 def credits_text(amount: int | None, decimals: int | None = None) -> str:
-    """Micro-credits as text: ``2 684.5``. The unit is written beside it: "cr" in tight places, "credits" in sentences."""
-    return "" if amount is None else money.as_text(amount, decimals=decimals)
+    """An amount of micro-credits as text, to a hundredth: ``2 684.5``.
+
+    The unit is written beside it: "cr" in tight places, "credits" in sentences.
+    """
+    if amount is None:
+        return ""
+    return money.amount_text(amount) if decimals is None else money.as_text(amount, decimals=decimals)
 
 
 @register.simple_tag(name="request_id")
@@ -33,7 +38,7 @@ def signed_credits(amount: int | None, decimals: int | None = None) -> str:
     """Micro-credits with their sign, for ledgers: ``+12.4``, ``−17.4``."""
     if amount is None:
         return ""
-    return ("+" if amount > 0 else "") + money.as_text(amount, decimals=decimals)
+    return ("+" if amount > 0 else "") + credits_text(amount, decimals)
 
 
 @register.filter

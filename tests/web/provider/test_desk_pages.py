@@ -7,6 +7,7 @@ from django.test import Client
 
 from earthcode.catalogue.models import Platform
 from earthcode.connectors.base import Ask
+from earthcode.identity.models import User
 from earthcode.provisioning import tasks_for_people
 from earthcode.provisioning.models import Allocation, OperationStatus, Task, TaskStatus
 from earthcode.sponsorship.models import Award
@@ -35,6 +36,16 @@ def test_the_list_and_the_page_have_what_is_needed(task: Task, as_petra: Client)
     assert "Alice Martin" in page
     assert "vCPU-hours" in page
     assert "Confirm or decline" in in_one_line(page_of(as_petra, task.operation.allocation.get_absolute_url()))
+
+
+def test_it_waits_on_the_first_page_until_it_is_answered(
+    task: Task, as_petra: Client, as_alice: Client, petra: User, now: datetime
+) -> None:
+    address = f"/provider/tasks/{task.pk}/"
+    assert page_of(as_petra, "/home/").select_one(f'a[href="{address}"]') is not None
+    assert page_of(as_alice, "/home/").select_one(f'a[href="{address}"]') is None
+    tasks_for_people.decline(task, reason="The cluster is full.", by=petra, at=now)
+    assert page_of(as_petra, "/home/").select_one(f'a[href="{address}"]') is None
 
 
 def test_to_others_it_does_not_exist_and_their_desk_is_empty(task: Task, as_alice: Client) -> None:

@@ -300,3 +300,13 @@ def test_the_accepted_platform_is_nowhere_in_the_catalogue_before_it_offers_some
 
     assert Platform.objects.get(name="Glacier Cubes").provider.slug == "glacier-cloud"
     assert "Glacier Cubes" not in client.get("/catalogue/").content.decode()
+
+
+def test_what_was_submitted_waits_on_the_first_page_of_those_who_decide(
+    sent_application: Application, as_maria: Client, as_stranger: Client, maria: User, now: datetime
+) -> None:
+    address = f"/review/applications/{sent_application.reference}/"
+    assert page_of(as_maria, "/home/").select_one(f'a[href="{address}"]') is not None
+    assert page_of(as_stranger, "/home/").select_one(f'a[href="{address}"]') is None
+    onboarding.reject(sent_application, reason="Not for research.", by=maria, at=now)
+    assert page_of(as_maria, "/home/").select_one(f'a[href="{address}"]') is None

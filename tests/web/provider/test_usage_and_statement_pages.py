@@ -11,11 +11,14 @@ from playwright.sync_api import Page
 
 from earthcode.audit.actors import CLOCK
 from earthcode.identity.models import User
+from earthcode.lib.money import amount_text
 from earthcode.provisioning.models import Allocation
 from earthcode.settlement import statements
 from earthcode.settlement.models import Statement, UsageRecord, UsageReport
 from tests.conftest import Clock
 from tests.settlement.conftest import JANUARY, Line, Report
+from tests.support.pages import in_one_line
+from tests.support.visits import page_of
 
 pytestmark = pytest.mark.django_db
 
@@ -93,8 +96,10 @@ def test_what_waits_is_listed_with_the_reason_and_looked_at_again(
     on_hub: Allocation, as_petra: Client, line: Line, report: Report, clock: Clock
 ) -> None:
     assert "Nothing waits" in text(as_petra, "/provider/usage/waiting/")
-    report(line("1", allocation="their-name"))
-    assert "There is no such allocation" in text(as_petra, "/provider/usage/waiting/")
+    report(line("1000", allocation="their-name"))
+    waiting = text(as_petra, "/provider/usage/waiting/")
+    assert "There is no such allocation" in waiting
+    assert "1000 vCPU-hours" in waiting
     as_petra.post("/provider/usage/waiting/again/")
     assert UsageRecord.objects.waiting().count() == 1
 
@@ -130,3 +135,59 @@ def test_nothing_sticks_out(issued: Statement, visit: Callable[..., Page], petra
     for address in (issued.get_absolute_url(), "/provider/earnings/", "/provider/usage/"):
         page.goto(address)
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.fixture
+def needs(as_petra: Client, as_maria: Client) -> Callable[[], tuple[str, str]]:
+    """What the first pages of the provider and of ESA say."""
+    return lambda: (text(as_petra, "/home/"), text(as_maria, "/home/"))
+
+
+def test_whoever_takes_the_next_step_finds_it_on_their_first_page(
+    issued: Statement, petra: User, maria: User, needs: Callable[[], tuple[str, str]], clock: Clock
+) -> None:
+    agree, approve, invoice, pay = (
+        "Agree to the statement for December 2026",
+        "Approve the statement for December 2026",
+        "Add your invoice to the statement for December 2026",
+        "Record the payment of the statement for December 2026",
+    )
+
+    def assert_only(said: tuple[str, str], *, provider: str = "", esa: str = "") -> None:
+        for sentence in (agree, approve, invoice, pay):
+            assert [sentence in page for page in said] == [sentence == provider, sentence == esa], sentence
+
+    assert_only(needs(), provider=agree)
+    statements.answer(issued, {}, by=petra, at=clock.now)
+    assert_only(needs(), esa=approve)
+    statements.approve(issued, by=maria, at=clock.now)
+    assert_only(needs(), provider=invoice)
+    statements.add_invoice(issued, number="INV-1", by=petra, at=clock.now)
+    assert_only(needs(), esa=pay)
+    statements.record_payment(issued, paid_on=clock.now.date(), reference="", by=maria, at=clock.now)
+    assert_only(needs())
+
+
+def test_the_figures_count_each_statement_once(issued: Statement, as_petra: Client, petra: User, clock: Clock) -> None:
+    def figures() -> dict[str, str]:
+        shown = page_of(as_petra, "/provider/earnings/").select(".figures > div")
+        return {in_one_line(each.select("dt")[0]): in_one_line(each.select("dd")[0]) for each in shown}
+
+    total = amount_text(issued.total)
+    before = figures()
+    assert before["To agree"] == total
+    assert before["Agreed or approved"] == "0"
+    statements.answer(issued, {}, by=petra, at=clock.now)
+    after = figures()
+    assert after["To agree"] == "0"
+    assert after["Agreed or approved"] == total
+
+
+def test_the_way_back_is_to_the_readers_own_list(issued: Statement, as_petra: Client, as_maria: Client) -> None:
+    for client, name, address in (
+        (as_petra, "Earnings", "/provider/earnings/"),
+        (as_maria, "Statements", "/review/statements/"),
+    ):
+        first = page_of(client, issued.get_absolute_url()).select_one(".crumbs a")
+        assert first is not None
+        assert (in_one_line(first), first["href"]) == (name, address)

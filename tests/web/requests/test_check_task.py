@@ -85,7 +85,7 @@ def test_an_incomplete_request_shows_what_is_missing(as_alice: Client, draft: Re
 def test_a_member_reads_who_sends_it(as_ben: Client, complete_draft: ResourceRequest, call: Call) -> None:
     page = as_ben.get(url(complete_draft, "edit/check/"))
 
-    assert "Alice Martin leads the project and sends its requests." in words(page)
+    assert "Alice Martin leads the project and submits its requests." in words(page)
     assert soup(page).select("main form[method=post]") == []
     refused = as_ben.post(url(complete_draft, "edit/check/"), ANSWERS)
     assert refused.status_code == 422

@@ -307,7 +307,7 @@ def test_a_comparison_says_where_the_request_stands_and_what_others_were_granted
     assert compare(credits(300), []) is None
     without_grants = compare(credits(300), similar[2:])
     assert without_grants is not None
-    assert without_grants["caption"] == "Asks for more than 0 of 1 similar request."
+    assert without_grants["caption"] == "The one similar request asked for as much or more."
 
 
 def test_an_answer_is_read_in_the_dossier(
