@@ -48,6 +48,12 @@ def test_it_waits_on_the_first_page_until_it_is_answered(
     assert page_of(as_petra, "/home/").select_one(f'a[href="{address}"]') is None
 
 
+@pytest.mark.parametrize("address", ["/provider/tasks/", "/quotations/"])
+def test_the_orders_lead_to_what_people_answer(address: str, as_petra: Client) -> None:
+    assert page_of(as_petra, "/provider/orders/").select_one(f'main a[href="{address}"]') is not None
+    assert as_petra.get(address).status_code == 200
+
+
 def test_to_others_it_does_not_exist_and_their_desk_is_empty(task: Task, as_alice: Client) -> None:
     assert as_alice.get(f"/provider/tasks/{task.pk}/").status_code == 404
     assert "Nothing waits for your answer" in in_one_line(page_of(as_alice, "/provider/tasks/"))

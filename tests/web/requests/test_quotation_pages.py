@@ -14,6 +14,7 @@ from earthcode.identity.models import Organisation, RoleGrant, User
 from earthcode.identity.roles import Role
 from earthcode.lib.money import credits
 from earthcode.sponsorship.models import Quotation, QuotationStatus, ResourceRequest
+from tests.support.pages import words
 
 pytestmark = pytest.mark.usefixtures("clock")
 
@@ -133,10 +134,15 @@ def test_what_one_may_not_see_is_not_there(
         assert asked.reference not in client.get("/quotations/").content.decode()
 
 
+def test_the_requests_lead_to_the_quotations(as_alice: Client) -> None:
+    assert 'href="/quotations/"' in as_alice.get("/requests/").content.decode()
+
+
 def test_esa_records_what_came_by_mail(as_maria: Client, asked: Quotation, pavel: User) -> None:
     RoleGrant.objects.filter(user=pavel).delete()
     page = as_maria.get(f"/quotations/{asked.reference}/").content.decode()
     assert "Record what the provider sent by mail" in page
+    assert "Document (optional)" not in words(as_maria.get(f"/quotations/{asked.reference}/"))
     assert as_maria.post(f"/quotations/{asked.reference}/", PRICE).status_code == 422
     file = SimpleUploadedFile("mail.pdf", pdf(), "application/pdf")
     assert as_maria.post(f"/quotations/{asked.reference}/", {**PRICE, "document": file}).status_code == 302
