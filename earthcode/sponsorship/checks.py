@@ -19,7 +19,7 @@ from earthcode.identity.models import Project, User
 from earthcode.ledger import chart
 from earthcode.ledger import queries as ledger
 from earthcode.lib.errors import InvalidInput, Refused
-from earthcode.lib.money import amount_text, as_text
+from earthcode.lib.money import as_text
 from earthcode.sponsorship.models import Award, Call, Outcome, ResourceRequest
 from earthcode.sponsorship.rules import ProjectType, Rules
 
@@ -160,7 +160,7 @@ def refuse_if_it_owes(award: Award) -> None:
     """Raise ``AwardOwes`` while the award has a debt: nothing new is placed from it, and nothing is moved away."""
     if owed := ledger.debt(award.reference):
         raise AwardOwes(
-            f"{award} owes {amount_text(owed)} credits for usage that its allocations did not cover. "
+            f"{award} owes {as_text(owed)} credits for usage that its allocations did not cover. "
             "Nothing else can be paid from it until they are paid."
         )
 
@@ -256,7 +256,7 @@ def _project_ceiling(resource_request: ResourceRequest, call: Call, rules: Rules
     most = as_text(rules.project_ceiling)
     if had + _asked(resource_request) > rules.project_ceiling:
         sentence = (
-            f"The project was granted {amount_text(had)} credits by {call} before, which allows {most} for one project."
+            f"The project was granted {as_text(had)} credits by {call} before, which allows {most} for one project."
         )
         yield Finding("project_ceiling", Outcome.FAIL, sentence)
     else:
@@ -269,7 +269,7 @@ def _budget(resource_request: ResourceRequest, call: Call) -> Iterator[Finding]:
     asked = _asked(resource_request)
     left = ledger.balance(chart.call_accounts(call.slug).available)
     if asked > left:
-        yield Finding("budget", Outcome.WARN, f"{call} has {amount_text(left)} credits left, fewer than asked.")
+        yield Finding("budget", Outcome.WARN, f"{call} has {as_text(left)} credits left, fewer than asked.")
         return
     share = f"{asked * 100 // left}%" if asked * 100 >= left else "less than 1%"
     outcome = Outcome.WARN if asked * 5 > left * 2 else Outcome.PASS

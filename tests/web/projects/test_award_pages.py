@@ -210,7 +210,7 @@ def test_free_credits_move_to_another_award(freed: Award, second: Award, as_alic
     ("change", "said"),
     [
         ({"amount": "1000000"}, "There are not enough credits"),
-        ({"amount": "0"}, "greater than or equal"),
+        ({"amount": "0"}, "or more for"),
         ({"amount": "1.0000001"}, "decimal"),
         ({"amount": ""}, "How many"),
         ({"target": "0"}, "not one of the available choices"),
