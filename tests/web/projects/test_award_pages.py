@@ -213,7 +213,7 @@ def test_free_credits_move_to_another_award(freed: Award, second: Award, as_alic
         ({"amount": "0"}, "or more for"),
         ({"amount": "1.0000001"}, "decimal"),
         ({"amount": ""}, "How many"),
-        ({"target": "0"}, "not one of the available choices"),
+        ({"target": "0"}, "Choose one of the list for"),
     ],
 )
 def test_a_move_that_cannot_be_says_why(
