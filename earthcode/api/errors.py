@@ -22,7 +22,7 @@ from rest_framework.views import set_rollback
 from earthcode.identity import issuer
 from earthcode.lib.away import database_is_away
 from earthcode.lib.errors import InvalidInput, NotPermitted, Refused, TooOften
-from earthcode.lib.problems import CONTENT_TYPE, document, problem_response
+from earthcode.lib.http.problems import CONTENT_TYPE, document, problem_response
 
 logger = logging.getLogger(__name__)
 

@@ -25,7 +25,7 @@ from rest_framework.views import APIView
 
 from earthcode.catalogue.search import State, catalogue_state
 from earthcode.lib.errors import Refused
-from earthcode.lib.problems import CONTENT_TYPE as PROBLEM
+from earthcode.lib.http.problems import CONTENT_TYPE as PROBLEM
 
 #: How long a cache may answer without asking us.
 MAX_AGE_S: Final = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Any, ClassVar, Generic, TypeVar
 
-from earthcode.lib.kept_answers import answers
+from earthcode.lib.http.kept_answers import answers
 
 Thing = TypeVar("Thing")
 

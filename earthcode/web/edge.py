@@ -23,7 +23,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from earthcode.lib import tracing
 from earthcode.lib.clients import digest_of
-from earthcode.lib.problems import problem_response
+from earthcode.lib.http.problems import problem_response
 from earthcode.lib.text import is_keepable, keepable
 from earthcode.web.site.errors import too_many
 

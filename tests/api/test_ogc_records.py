@@ -301,7 +301,6 @@ def test_records_are_found(catalogue: object, client: Client, query: str, expect
         ("Q=notebooks", "Q"),
         ("f=html", "f"),
         ("q=a,b,c,d,e,f", "q"),
-        ("q=%00", "q"),
         ("bbox=1,2,3", "bbox"),
         ("bbox=1,2,3,4,5", "bbox"),
         ("bbox=a,b,c,d", "bbox"),

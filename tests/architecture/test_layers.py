@@ -113,6 +113,8 @@ def test_the_domain_does_not_know_http() -> None:
     wrong = []
     for package in DOMAIN:
         for path in (ROOT / "earthcode" / package).rglob("*.py"):
+            if path.is_relative_to(ROOT / "earthcode" / "lib" / "http"):
+                continue
             for node in ast.walk(ast.parse(path.read_text())):
                 if isinstance(node, ast.Import):
                     names = [alias.name for alias in node.names]

@@ -7,7 +7,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import RequestFactory
 
-from earthcode.lib.kept_answers import KeptAnswers
+from earthcode.lib.http.kept_answers import KeptAnswers
 
 TEXT = b"<p>snow</p>" * 100
 

@@ -7,12 +7,15 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from earthcode.lib.http.kept_answers import answers
+
 #: No page of the first path makes more.
 QUERIES_MAX = 12
 
 
 def queries_of(client: Client, url: str) -> list[str]:
-    """What the page asks of the database; the page must answer 200."""
+    """What the page asks of the database when it is drawn; the page must answer 200."""
+    answers.forget_all()
     with CaptureQueriesContext(
         connection,
     ) as captured:

@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from earthcode.api.ogc.query import FORMAT, PARAMETERS, Parameter
 from earthcode.api.ogc.standard import CATALOG, GEOJSON, JSON, OPENAPI, schema_of
 from earthcode.api.public import address
-from earthcode.lib.problems import CONTENT_TYPE as PROBLEM
+from earthcode.lib.http.problems import CONTENT_TYPE as PROBLEM
 
 Json = dict[str, Any]
 

@@ -17,7 +17,7 @@ from django.utils.http import http_date, quote_etag
 from django.utils.translation import get_language
 
 from earthcode.catalogue import search
-from earthcode.lib.kept_answers import answers
+from earthcode.lib.http.kept_answers import answers
 from earthcode.web.parts.chrome import SHORTCUTS_COOKIE, THEME_COOKIE
 
 

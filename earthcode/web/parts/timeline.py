@@ -21,7 +21,7 @@ from earthcode.onboarding.events import ApplicationEvent, ItemEvent
 from earthcode.provisioning.events import AllocationEvent, OperationEvent, PlatformUsernameEvent, TaskEvent
 from earthcode.publishing.events import DraftEvent, MaintenanceEvent
 from earthcode.science.events import ScienceEvent
-from earthcode.settlement.events import ExhaustionEvent, UsageReportEvent
+from earthcode.settlement.events import ChargeEvent, ExhaustionEvent, StatementEvent, UsageReportEvent
 from earthcode.sponsorship.events import (
     AttachmentEvent,
     AwardEvent,
@@ -168,6 +168,8 @@ IN_THE_TRAIL_ONLY: frozenset[EventName] = frozenset(
         *PlatformUsernameEvent,
         *OperationEvent,
         *UsageReportEvent,
+        *StatementEvent,
+        *ChargeEvent,
         # the suspension, the resumption and the end that follow are told
         *ExhaustionEvent,
         # what has pages of its own

@@ -17,7 +17,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from earthcode.catalogue.models import Evidence, Offering, Plan, Rate
 from earthcode.identity.models import User
-from earthcode.lib.kept_answers import answers
+from earthcode.lib.http.kept_answers import answers
 from tests.support.catalogue import cards, link, page_of, price_of, words
 from tests.support.queries import queries_of
 

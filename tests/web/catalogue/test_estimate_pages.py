@@ -450,7 +450,7 @@ def test_it_is_added_to_a_request_that_has_been_started(
         (credits("158.4"), 10),
         (credits("319.44"), 10),
     ]
-    assert "was replaced: Notebooks on Coastal Hub, Standard." in answer.content.decode()
+    assert "were replaced: Notebooks on Coastal Hub, Standard." in answer.content.decode()
     assert ResourceRequest.objects.count() == 1
 
 

@@ -271,7 +271,7 @@ def test_run_it_here_is_a_request_with_its_plan_title_and_the_beginning_of_its_c
         "We will run the workflow [Snow \\[weekly\\]](https://esa-earthcode.github.io/open-science-catalog-metadata/"
         "workflows/demo-snow-cover/record.json) of the Open Science Catalog."
     )
-    assert "nothing is saved until you save" in words(case.main)
+    assert "Nothing is saved until you save" in words(case.main)
     # A suggestion is no answer.
     assert request.science_case == ""
     assert link(page_of(as_alice, f"/requests/{request.reference}/"), "Snow [weekly]") is not None

@@ -95,7 +95,7 @@ def test_a_name_that_is_missing_is_asked_for_and_nothing_typed_is_lost(as_strang
     response = as_stranger.post("/applications/new/", {**ABOUT, "organisation_name": ""})
 
     assert response.status_code == 422
-    assert errors(response) == ["Organisation: This field is required."]
+    assert errors(response) == ["Fill in “Organisation”."]
     assert b'value="Glacier Cubes"' in response.content
 
 

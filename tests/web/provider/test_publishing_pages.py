@@ -115,7 +115,7 @@ def test_a_fault_names_its_field_and_loses_nothing(
 
     assert answer.status_code == 422
     assert errors(answer) == [
-        "Name: This field is required.",
+        "Fill in “Name”.",
         "Summary: This is public for good: name a page or a form in place of an e-mail address.",
     ]
     assert fields_of(answer)["tier"] == "resource"
@@ -137,7 +137,7 @@ def test_a_fault_in_a_price_names_its_row_and_loses_nothing(
 
     assert answer.status_code == 422
     assert errors(answer) == [
-        "vCPU-hour, Price: Enter a number.",
+        "vCPU-hour, Price: Enter a number for “Price”.",
         "GB-month, From: A price cannot begin in the past.",
         "GB-month, Source: Name the page or price list.",
         "GB-month, Date of the source: Say of when the source is.",
@@ -205,7 +205,10 @@ def test_further_facts_are_previewed_checked_and_compared(
     as_petra.post(url, typed)
 
     assert "Availability 99.5 % of each month" in in_one_line(soup(preview))
-    assert [each.split(":")[0] for each in errors(refused)] == ["Maturity", "Certifications"]
+    assert errors(refused) == [
+        "Shorten “Maturity” to 200 characters; it has 201 now.",
+        "Certifications: “yyyyyyyyyyyyyyyyyyyyyyyyyyyyyy…” is longer than 120 characters.",
+    ]
     assert fields_of(refused)["availability"] == "99.5 % of each month"
     check = words(as_petra.get(reverse("offering_draft_check", args=[draft.pk])))
     assert "Availability" in check

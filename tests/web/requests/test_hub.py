@@ -228,7 +228,7 @@ def test_a_case_that_is_too_long_is_kept_and_not_sent(
     assert stored(complete_draft).status == RequestStatus.DRAFT
 
 
-@pytest.mark.parametrize("text", ["", "   ", "x" * 20_001, "a\0b"])
+@pytest.mark.parametrize("text", ["", "   ", "x" * 20_001])
 def test_a_case_that_cannot_be_kept_is_refused(as_alice: Client, complete_draft: ResourceRequest, text: str) -> None:
     answer = as_alice.post(url(complete_draft, "edit/case/"), {"science_case": text, "do": "save"})
 
