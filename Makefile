@@ -25,11 +25,11 @@ demo: install ## the whole site on this machine, until Ctrl-C
 reset: install ## delete the demo's data
 	@$(BIN)/python -m earthcode.demo reset
 
-# What starts servers and browsers runs by itself, one after the other; the rest on two cores.
+# What starts servers and browsers runs a file at a time on each of two cores, so that a file starts its servers once.
 UNIT := not platform and not browser and not slow
 
 test: install-dev system fast ## every test, with real servers and a real browser
-	$(BIN)/pytest -m "not ($(UNIT))" $(ARGS)
+	$(BIN)/pytest -m "not ($(UNIT))" --numprocesses 2 --dist loadfile $(ARGS)
 
 fast: install-dev ## the unit tests alone, in three to four minutes; some of them: make fast ARGS="tests/ledger -x"
 	REQUIRED_SUITES= $(BIN)/pytest -m "$(UNIT)" --numprocesses 2 $(ARGS)
