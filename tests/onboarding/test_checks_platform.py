@@ -64,7 +64,7 @@ def test_a_real_hub_says_its_version(hub: servers.Hub) -> None:
 def test_a_real_hub_is_asked_by_its_connector(hub: servers.Hub, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CONNECTOR_SECRET_HUB", hub.token)
 
-    found = CHECKS["interface"](About(hub.url, connector=("jupyterhub", {"public_url": hub.url}, "hub")))
+    found = CHECKS["interface"](About(hub.url, connector=("jupyterhub", {"public_url": hub.url}, "hub", "")))
 
     assert (found.outcome, found.seen) == (Outcome.PASS, {"connector": "jupyterhub"})
 

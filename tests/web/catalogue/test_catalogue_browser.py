@@ -91,7 +91,7 @@ def test_the_price_of_an_offering_follows_the_workload(visit: Open, complaints: 
     expect(page.locator("#price-box .price-total")).to_have_text("417 cr")
     expect(page.locator("#price-status")).to_have_text("417 cr")
     page.get_by_text("Published figures and their sources").first.click()
-    expect(page.get_by_text("Demonstration data.").first).to_be_visible()
+    expect(page.get_by_text("Made up for the demonstration.").first).to_be_visible()
     assert "cpu=16" in page.url
     assert "cpu=16" in str(page.get_by_role("link", name="Request “Pay per use”").get_attribute("href"))
     assert complaints == []
