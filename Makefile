@@ -31,7 +31,7 @@ UNIT := not platform and not browser and not slow
 test: install-dev system fast ## every test, with real servers and a real browser
 	$(BIN)/pytest -m "not ($(UNIT))" --numprocesses 2 --dist loadfile $(ARGS)
 
-fast: install-dev ## the unit tests alone, in three to four minutes; some of them: make fast ARGS="tests/ledger -x"
+fast: install-dev ## the unit tests alone, in about five minutes; some of them: make fast ARGS="tests/ledger -x"
 	REQUIRED_SUITES= $(BIN)/pytest -m "$(UNIT)" --numprocesses 2 $(ARGS)
 
 crash-ledger: install-dev ## a hundred rounds of kill -9 while credits move; other numbers: make crash-ledger ROUNDS=300

@@ -6,5 +6,6 @@
 - ``claim``: take rows off a table that serves as a work queue.
 - ``sqlfiles``, ``objects``, ``rights``, ``database``: functions and triggers in readable files, and whether a database is the one
   this release was written for.
+- ``http``: what pages and API answer alike.
 - ``environments``: make a virtual environment from a lock file; a program that needs nothing but Python.
 """

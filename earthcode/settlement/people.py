@@ -20,7 +20,7 @@ from earthcode.identity.roles import Permission, ProjectRole
 from earthcode.lib.errors import NotPermitted, Refused
 from earthcode.notifications.models import Message
 from earthcode.provisioning.actions import people_changed
-from earthcode.provisioning.models import Allocation
+from earthcode.provisioning.models import Allocation, Task
 from earthcode.sponsorship.models import Award, RequestStatus, ResourceRequest
 
 #: A shorter name is replaced in the person's own row only: it is a part of too many words.
@@ -84,6 +84,7 @@ def erase(person: User, *, by: User, at: datetime) -> Erased:
     Message.objects.filter(recipient=locked.public_id).delete()
     for model in ("account.EmailAddress", "socialaccount.SocialAccount"):
         apps.get_model(model)._default_manager.filter(user=locked).delete()
+    _forget_platform_names(locked)
     locked.full_name, locked.email, locked.preferred_username = pseudonym, "", ""
     locked.subject = f"erased:{locked.public_id}"
     locked.organisation = None
@@ -93,6 +94,15 @@ def erase(person: User, *, by: User, at: datetime) -> Erased:
     audit.record(UserEvent.ERASE, by=by, about=locked, at=at, data={"events": events, "left_in": left_in})
     person.refresh_from_db()
     return Erased(pseudonym, tuple(left_in))
+
+
+def _forget_platform_names(person: User) -> None:
+    """What the person was called on platforms: stated by them, or said by the platform or its people."""
+    person.platform_usernames.all().delete()
+    for model in (Allocation, Task):
+        for named in model._default_manager.filter(names__has_key=person.subject).order_by("pk"):
+            del named.names[person.subject]
+            named.save(update_fields=["names"])
 
 
 def _require(by: User, person: User) -> None:

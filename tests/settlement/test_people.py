@@ -17,7 +17,7 @@ from earthcode.ledger import actions as ledger
 from earthcode.ledger import verify as books
 from earthcode.lib.errors import NotPermitted
 from earthcode.notifications.models import Message
-from earthcode.provisioning.models import Allocation, Operation
+from earthcode.provisioning.models import Allocation, Operation, Task
 from earthcode.settlement import people
 from earthcode.settlement.people import StillNeeded
 from earthcode.sponsorship.models import Award
@@ -63,6 +63,15 @@ def test_a_planted_name_and_address_are_gone_from_a_dump_and_everything_verifies
 
     draft = sponsorship.start(title=f"By {PLANTED}", project=project, by=zoe, at=now)
     sponsorship.save_case(draft, science_case=f"Ask {PLANTED} <{ADDRESS}>.", by=zoe, at=now)
+    for allocation in Allocation.objects.filter(award=award):
+        names = {zoe.subject: "zu-on-the-platform", "somebody-else": "se"}
+        Allocation.objects.filter(pk=allocation.pk).update(names=names)
+        operation = Operation.objects.filter(allocation=allocation).earliest("pk")
+        Task.objects.create(operation=operation, asks="ensure", due_on=now.date(), created_at=now, names=names)
+        zoe.platform_usernames.update_or_create(
+            platform=allocation.platform, defaults={"name": "zu-on-the-platform", "stated_at": now}
+        )
+    assert Task.objects.exists()
     ledger.seal(at=now)
     before = dump()
     assert PLANTED.split()[-1] in before
@@ -77,6 +86,8 @@ def test_a_planted_name_and_address_are_gone_from_a_dump_and_everything_verifies
     assert erased.left_in == ()
     assert [line for line in after.splitlines() if "Unmistakable" in line or "planted.example" in line] == []
     assert "zoe_unmistakable" not in after
+    assert "zu-on-the-platform" not in after
+    assert set(Task.objects.values_list("names__somebody-else", flat=True)) == {"se"}
     assert erased.pseudonym in after
     assert what_is_broken() == []
     assert list(trail.breaks(heads=[head])) == []
